@@ -21,6 +21,7 @@ NAMES = (
     "account",
     "number",
     "deposits",
+    "lightning",
     "callbacks",
     "deliveries",
     "live",

@@ -117,18 +117,18 @@ class Story:
 
 def tell_all(story: Story) -> None:
     """Play every chapter and show each call. Raises Unexpected if a step has an unexpected result."""
-    for chapter in (pay, rent, receive, receive_by_webhook, forward, send, let_time_pass, end):
+    for chapter in (pay, rent, receive, receive_by_webhook, forward, send, let_time_pass, end, top_up):
         chapter(story)
 
 
 def tell_in_brief(story: Story, voice: Voice) -> None:
     """Play all chapters except the clock's on one line, plus one line for each chapter that had to be skipped."""
     chapters = {"deposit": pay, "rent": rent, "receive": receive, "webhook": receive_by_webhook}
-    chapters |= {"forward": forward, "send": send, "end": end}
+    chapters |= {"forward": forward, "send": send, "end": end, "Lightning": top_up}
     began_s, left_out = monotonic(), []
     voice.say("  Story      ", more=True)
     for name, chapter in chapters.items():
-        if chapter not in (pay, rent) and not story.e164:
+        if chapter not in (pay, rent, top_up) and not story.e164:
             continue
         try:
             chapter(story)
@@ -240,6 +240,16 @@ def end(story: Story) -> None:
     expect(all(number["e164"] != story.e164 for number in others), f"{story.e164} is still rented")
     balance = story.play("dtmf.account()")["balance"]
     expect(others or balance == story.balance, f"the balance is {balance}, but {story.balance} by the transactions")
+
+
+def top_up(story: Story) -> None:
+    """Top up by Lightning, which is credited within a second."""
+    story.tell("Top up by Lightning. A wallet pays the invoice; here the sandbox does.")
+    invoice = story.keep("invoice", "dtmf.new_invoice(10_000)")
+    paid = story.play("dtmf.sandbox.pay(invoice)['status']")
+    expect(paid == "settled", f"the invoice is {paid}")
+    event = story.play("dtmf.wait_for_deposit(invoice)")
+    expect(event["amount"] == invoice["amount"], f"{event['amount']} sats were credited")
 
 
 def main() -> int:

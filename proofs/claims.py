@@ -34,6 +34,25 @@ def _killed(engine: str) -> Tests:
 
 
 KILLED = Together((_killed("sqlite"), _killed("postgresql")))
+LIGHTNING = Together(
+    tuple(
+        Tests(
+            [
+                f"tests/lightning/test_kill.py::test_every_payment_is_credited_once_though_node_and_service_are_killed[{engine}]",
+                "tests/lightning/test_settling.py",
+            ],
+            full={"DTMF_LIGHTNING_PAYMENTS": "1000"},
+            small={"DTMF_LIGHTNING_PAYMENTS": "20"},
+            printed=[
+                Printed("payments", r"'payments': (\d+)", None),
+                Printed("kills", r"'kills': (\d+)", None),
+                Printed("sats missing or too many", r"'missing sats': (-?\d+)"),
+            ],
+            on=engine,
+        )
+        for engine in ("sqlite", "postgresql")
+    )
+)
 TALLY = Tests([KILL_TESTS, "-k", "tally"])
 
 
@@ -283,7 +302,7 @@ ROWS = [
     Row(
         4,
         "The money is right",
-        "10⁶ steps of a state machine, checked by a per-minute oracle; 45 mutants",
+        "10⁶ steps of a state machine, checked by a per-minute oracle; 50 mutants",
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),
@@ -352,6 +371,12 @@ ROWS = [
         "A code is never a fragment or a word",
         "every text of the table, each cut at every position in its code",
         (CODES,),
+    ),
+    Row(
+        27,
+        "Lightning is credited once",
+        "1,000 payments on each engine, late, reported twice or never, while node and service are killed",
+        (LIGHTNING,),
     ),
     Row(
         31,

@@ -24,6 +24,9 @@ DTMF_SMPP_SUBMITS   SMS that are disturbed while their carrier holds them, on ea
 DTMF_SMPP_LATE_S    how many seconds a late answer may take after its SMS is in doubt (default 0.2)
 DTMF_SMPP_KILLS     processes killed while carriers hold their SMS, 8 each (default 4, one for each step)
 DTMF_SMPP_SEED      of what happens to which SMS (default 0); it is printed
+
+DTMF_LIGHTNING_PAYMENTS  Lightning payments while node and service are killed, on each engine (default 30)
+DTMF_LIGHTNING_SEED      of their amounts and faults, and the moments of the kills (default 0); it is printed
 """
 
 import os
@@ -104,3 +107,8 @@ SMPP_SUBMITS = int(os.environ.get("DTMF_SMPP_SUBMITS", "24"))
 SMPP_LATE_S = float(os.environ.get("DTMF_SMPP_LATE_S", "0.2"))
 SMPP_KILLS = int(os.environ.get("DTMF_SMPP_KILLS", "4"))
 SMPP_SEED = int(os.environ.get("DTMF_SMPP_SEED", "0"))
+
+# --- lightning ---
+
+LIGHTNING_PAYMENTS = int(os.environ.get("DTMF_LIGHTNING_PAYMENTS", "30"))
+LIGHTNING_SEED = int(os.environ.get("DTMF_LIGHTNING_SEED", "0"))

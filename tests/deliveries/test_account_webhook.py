@@ -76,7 +76,13 @@ def test_each_warning_is_posted_once_signed_and_logged(renter: DTMF, receiver: R
         {
             "type": "balance.low",
             "timestamp": f"2018-01-0{day}T{hour}:01:01.000000",
-            "data": {"hours": hours, "balance": balance, "runs_out_at": runs_out_at},
+            "data": {
+                "hours": hours,
+                "balance": balance,
+                "runs_out_at": runs_out_at,
+                "shortfall": 1440,
+                "topup_url": "/top-up?amount=1440",
+            },
         }
         for day, hour, hours, balance in ((2, "01", 24, 1439), (3, "00", 1, 59))
     ]
@@ -97,8 +103,9 @@ def test_a_warning_is_given_again_after_the_runway_was_longer(renter: DTMF, rece
     receiver.wait_for(1)
     renter.sandbox.deposit(renter.new_address()["address"], 1440)
     renter.sandbox.advance(DAY_S)
-    receiver.wait_for(2)
-    assert [posted.json["data"]["hours"] for posted in receiver.posted] == [24, 24]
+    receiver.wait_for(3)
+    warnings = [posted.json["data"] for posted in receiver.posted if posted.json["type"] == "balance.low"]
+    assert [warning["hours"] for warning in warnings] == [24, 24]
 
 
 def test_without_a_webhook_nothing_is_queued(dtmf: DTMF, db: Database) -> None:

@@ -174,7 +174,7 @@ def played_well(said: Said) -> None:
     assert "aborted" not in said.out and "skipped: " not in said.out, said.out
     assert "/sign-in/link?key=" in lines[0], said.out
     assert len(said.out.splitlines()) <= LINES_MAX, said.out
-    assert "deposit, rent, receive, webhook, forward, send, end, played in" in said.out
+    assert "deposit, rent, receive, webhook, forward, send, end, Lightning, played in" in said.out
     assert said.code == 0 and said.err == "", said
 
 

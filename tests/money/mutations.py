@@ -243,6 +243,37 @@ FAULTS = [
         "unsettled = [each for each in deposits.unsettled(tx) if each['status'] != 'credited']",
         "a deposit that left the chain is not reversed",
     ),
+    # --- Lightning
+    Fault(
+        "core/lightning.py",
+        "return (self.received_msat + self.fee_msat) // MSAT",
+        "return self.received_msat // MSAT",
+        "the node's fee is taken from the renter",
+    ),
+    Fault(
+        "operations/invoices.py",
+        "            fees, rounding = fees + payment.fee_msat, rounding + payment.rounding_msat\n",
+        "",
+        "fees of several payments at once are booked as if each were the first",
+    ),
+    Fault(
+        "operations/invoices.py",
+        "            lightning_nodes.add_payment(tx, node_id, payment)\n",
+        "",
+        "the node's sums do not grow",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "self._move(account, rounding, money.LIGHTNING, money.ROUNDING, rest, unique_ref, reference)",
+        "self._move(account, fees, money.LIGHTNING, money.ROUNDING, rest, unique_ref, reference)",
+        "fees are booked as rounding",
+    ),
+    Fault(
+        "operations/invoices.py",
+        'if known[hash_]["state"] != "settled"',
+        'if known[hash_]["state"] == "open"',
+        "a payment after expiry is not credited",
+    ),
     # --- the meter and the tables
     Fault(
         "operations/meter.py",

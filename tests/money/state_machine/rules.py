@@ -24,10 +24,10 @@ from money.state_machine.chain_and_clock import (
     NOT_OURS,
     PHONES,
     WEBHOOK,
-    CoinsAndClocks,
     moments_us,
     who,
 )
+from money.state_machine.lightning import LightningPayments
 
 ACTIONS = [None, WEBHOOK, *PHONES]  # a number means forwarding
 # Mostly a number of the account's own; occasionally any number.
@@ -39,8 +39,8 @@ reported = st.sampled_from(["sent", "delivered", "failed"])
 texts = st.tuples(st.sampled_from(PHONES), lengths)
 
 
-class Money(CoinsAndClocks):
-    """Rentals and messages, on top of coins and clocks."""
+class Money(LightningPayments):
+    """Rentals and messages, on top of coins, Lightning and clocks."""
 
     @initialize(
         coins=st.lists(fortunes, min_size=ACCOUNTS, max_size=ACCOUNTS),

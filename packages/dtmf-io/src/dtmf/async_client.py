@@ -154,15 +154,15 @@ class AsyncDTMF(BaseClient):
         return await self._perform(endpoints.deposits())
 
     async def new_invoice(self, amount: int | None = None) -> Invoice:
-        """Create a Lightning invoice of `amount` satoshis; without an amount, the payer chooses it."""
+        """See DTMF."""
         return await self._perform(endpoints.new_invoice(amount))
 
     def invoices(self, after: int = 0) -> AsyncIterator[Invoice]:
-        """Iterate over the account's Lightning invoices, oldest first, starting after the id `after`."""
+        """See DTMF."""
         return self._pages(endpoints.invoices, endpoints.invoices(after), after)
 
     async def invoice(self, invoice_id: int) -> Invoice:
-        """Return a Lightning invoice. Its `status` is 'open', 'settled' (credited) or 'expired'."""
+        """See DTMF."""
         return await self._perform(endpoints.invoice(invoice_id))
 
     async def wait_for_deposit(
@@ -171,12 +171,7 @@ class AsyncDTMF(BaseClient):
         *,
         timeout: float = 180,  # noqa: ASYNC109  # the deadline of all polls, as in the blocking client
     ) -> Event:
-        """Wait until a deposit is credited, and return its 'deposit.credited' event.
-
-        invoice_or_address: what new_invoice() or new_address() returned, an invoice's id, or an address; a deposit that was
-        credited before the call counts. None: the next deposit credited after the call.
-
-        Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds."""
+        """See DTMF."""
         waiters.for_deposit(invoice_or_address, timeout, 0)  # validate before the first request
         last = 0
         if invoice_or_address is None:
@@ -223,7 +218,7 @@ class AsyncDTMF(BaseClient):
         return await self._perform(endpoints.rotate_webhook_secret())
 
     async def account_webhook(self) -> str | None:
-        """Return the URL that receives the account's own events (balance.low), or None."""
+        """Return the URL that receives the account's own events, or None."""
         return await self._perform(endpoints.account_webhook())
 
     async def set_account_webhook(self, url: str | None) -> bool:
@@ -320,8 +315,7 @@ class AsyncSandbox:
         *,
         fault: Literal["late", "twice", "unreported"] | None = None,
     ) -> Invoice:
-        """Simulate the payment of a Lightning invoice. `fault`: pay although it has expired ('late'), report the payment
-        twice, or leave it to be found by a look-up ('unreported')."""
+        """See dtmf.client.Sandbox."""
         return await self._perform(endpoints.sandbox_pay(invoice, amount, fault))
 
     async def advance(self, seconds: float) -> Clock:

@@ -163,10 +163,10 @@ class DTMF(BaseClient):
     def wait_for_deposit(
         self, invoice_or_address: Invoice | Address | int | str | None = None, *, timeout: float = 180
     ) -> Event:
-        """Wait until a deposit is credited, and return its 'deposit.credited' event.
+        """Wait until a deposit is credited, and return its event.
 
-        invoice_or_address: what new_invoice() or new_address() returned, an invoice's id, or an address; a deposit that was
-        credited before the call counts. None: the next deposit credited after the call.
+        invoice_or_address: the result of new_invoice() or new_address(), the id of an invoice, or an address; deposits
+        credited before the call count. None: the next deposit.
 
         Keeps waiting through outages of the service. Raises TimedOutError after `timeout` seconds."""
         waiters.for_deposit(invoice_or_address, timeout, 0)  # validate before the first request
@@ -215,7 +215,7 @@ class DTMF(BaseClient):
         return self._perform(endpoints.rotate_webhook_secret())
 
     def account_webhook(self) -> str | None:
-        """Return the URL that receives the account's own events (balance.low), or None."""
+        """Return the URL that receives the account's own events, or None."""
         return self._perform(endpoints.account_webhook())
 
     def set_account_webhook(self, url: str | None) -> bool:
@@ -302,8 +302,8 @@ class Sandbox:
         *,
         fault: Literal["late", "twice", "unreported"] | None = None,
     ) -> Invoice:
-        """Simulate the payment of a Lightning invoice. `fault`: pay although it has expired ('late'), report the payment
-        twice, or leave it to be found by a look-up ('unreported')."""
+        """Simulate the payment of a Lightning invoice. `fault`: although it has expired, reported twice, or found only by a
+        look-up."""
         return self._perform(endpoints.sandbox_pay(invoice, amount, fault))
 
     def advance(self, seconds: float) -> Clock:

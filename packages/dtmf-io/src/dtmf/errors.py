@@ -45,7 +45,7 @@ class NotFoundError(DTMFError, LookupError):
 
 class InsufficientFundsError(DTMFError):
     """The balance does not cover the cost. `balance`, `required` and `shortfall` are in satoshis, None if not reported.
-    `topup_url` is the page of the service that tops up the shortfall, None if not reported."""
+    `topup_url`: the page that tops up the shortfall."""
 
     balance: int | None = None
     required: int | None = None

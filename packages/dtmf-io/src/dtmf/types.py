@@ -167,8 +167,7 @@ class Deposit(TypedDict):
 
 
 class Invoice(TypedDict):
-    """A Lightning invoice. `invoice` is its text (BOLT 11); `amount` is None if the payer chooses it. `status` is 'open',
-    'settled' (credited) or 'expired' (a payment that arrives all the same is credited)."""
+    """A Lightning invoice. `amount` is None if the payer chooses it. `status` is 'open', 'settled' or 'expired'."""
 
     id: int
     payment_hash: str

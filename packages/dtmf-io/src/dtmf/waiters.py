@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 class WaitSpec:
-    """What a wait examines: the poll, the key of its cursor, the id to start after (None: where the last wait ended), the
-    timeout, and the message for a timeout."""
+    """The poll of a wait, the key of its cursor, the id to start after (None: the cursor), the timeout and its message."""
 
     __slots__ = ("after", "ask", "key", "timeout_message", "timeout_s")
 

@@ -143,7 +143,7 @@ def test_invoices_are_listed_and_the_newest_open_one_is_paid(run: Run, dtmf: DTM
 
 
 def test_paying_without_an_open_invoice_is_refused(refused: Refused, dtmf: DTMF) -> None:
-    assert refused("sandbox", "pay") == (4, "dtmf: no invoice is open: create one with dtmf topup AMOUNT")
+    assert refused("sandbox", "pay") == (4, "no invoice is open: create one with dtmf topup AMOUNT")
 
 
 def test_sandbox_commands_simulate_payments_messages_and_time(run: Run, dtmf: DTMF, rented: str) -> None:

@@ -24,7 +24,7 @@ COMMANDS = [
     "account",
     "transactions",
     "deliveries",
-    "topup 50,000",
+    "topup",
     "sandbox sent",
     "rent --help",
     "wait --help",

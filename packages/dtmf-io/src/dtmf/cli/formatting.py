@@ -76,11 +76,11 @@ def sats(text: str) -> int:
             return amount
     elif _FIAT.fullmatch(stripped):
         raise ValueError(
-            f"{text!r} needs an exchange rate, and this service has set none: use satoshis or bitcoins, like 50k or 0.001btc"
+            f"{text!r} needs an exchange rate, and this service has set none: use an amount like 50k or 0.001btc"
         )
     digits = stripped.removesuffix("sats").strip()
     if not _WHOLE.fullmatch(digits) or int(re.sub("[,_]", "", digits)) < 1:
-        raise ValueError(f"not an amount: {text!r}; use satoshis or bitcoins, like 50000, 50,000, 50k or 0.001btc")
+        raise ValueError(f"not an amount: {text!r}; use whole satoshis, like 50000 or 50,000, or 50k or 0.001btc")
     return int(re.sub("[,_]", "", digits))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -72,13 +72,12 @@ def pay(
     /,
     *,
     amount: Annotated[str | None, Parameter(help="The amount (default: that of the invoice).")] = None,
-    fault: Annotated[Literal["late", "twice", "unreported"] | None, Parameter(help="What the node does wrong:")] = None,
     json: Json = False,
 ) -> None:
     """Simulate the payment of a Lightning invoice."""
     asked = None if amount is None else sats(amount)
     with connect.client() as dtmf:
-        paid = dtmf.sandbox.pay(invoice or _newest_open(dtmf), asked, fault=fault)
+        paid = dtmf.sandbox.pay(invoice or _newest_open(dtmf), asked)
         balance = None if json else dtmf.account()["balance"]
     if json:
         output.json(paid)

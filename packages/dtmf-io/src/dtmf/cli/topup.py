@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 25
 _WAIT = "15m"  # on a terminal
-_ONLY_ON_CHAIN = {
-    "lightning_not_configured",
-    "lightning_unavailable",
-    "invoice_refused",
-    "too_many_invoices",
-    "not_found",
-}
 
 
 def topup(
@@ -39,12 +33,12 @@ def topup(
     new: Annotated[bool, Parameter(help="Create a new address, even if the last one is unused.")] = False,
     wait: Annotated[
         str | None,
-        Parameter(help="How long to wait for the deposit (default: 15m on a terminal, else 0).", metavar="TIME"),
+        Parameter(help="How long to wait (default: 15m on a terminal, else 0).", metavar="TIME"),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show a Bitcoin deposit address, with an amount also a Lightning invoice, and the QR code of both. Addresses never
-    expire. Waits until a deposit is credited."""
+    """Show a Bitcoin deposit address, with an amount also a Lightning invoice, and their QR code; wait for the deposit.
+    Addresses never expire."""
     asked = None if amount is None else sats(amount)
     timeout_s = seconds(wait if wait is not None else _WAIT if _is_watched(json=json) else "0")
     with connect.client() as dtmf:
@@ -75,8 +69,7 @@ def invoices(
     if not rows:
         output.line("No invoices yet.")
         return
-    columns = [Column("Id", figures=True, style="dim"), Column("Created (UTC)"), Column("Sats", figures=True)]
-    columns += [Column("Status"), Column("Expires (UTC)"), Column("Invoice", style="dim", wraps=True)]
+    columns = [Column("Id", figures=True), Column("Created (UTC)"), Column("Sats", figures=True), Column("Status")]
     output.table(
         columns,
         [
@@ -85,8 +78,6 @@ def invoices(
                 format_minute(each["created_at"]),
                 "any" if each["amount"] is None else format_int(each["amount"]),
                 each["status"],
-                format_minute(each["expires_at"]),
-                f"{each['invoice'][:14]}…{each['invoice'][-6:]}",
             )
             for each in rows
         ],
@@ -102,13 +93,10 @@ def unused_address(dtmf: DTMF) -> Address:
 
 
 def _invoice(dtmf: DTMF, amount: int) -> Invoice | None:
-    """Return an invoice, or None if the service creates none now: the address works all the same."""
-    try:
+    """Return an invoice, or None if the service can't create one now."""
+    with suppress(DTMFError):
         return dtmf.new_invoice(amount)
-    except DTMFError as error:
-        if error.code not in _ONLY_ON_CHAIN:
-            raise
-        return None
+    return None
 
 
 def _show(address: Address, asked: int | None, invoice: Invoice | None) -> None:
@@ -132,7 +120,7 @@ def _is_watched(*, json: bool) -> bool:
 
 
 def _last_deposit(dtmf: DTMF) -> int:
-    """Return the id of the last deposit's event, so that one that arrives while the code is drawn is not missed."""
+    """Return the id of the last deposit's event."""
     last = 0
     for event in dtmf._pages(endpoints.credited, endpoints.credited(0), 0):
         last = event["id"]

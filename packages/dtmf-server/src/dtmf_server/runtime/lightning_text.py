@@ -1,4 +1,4 @@
-"""What is wrong with the Lightning node, for operators."""
+"""Problems of the Lightning node as text for operators."""
 
 from dtmf_server.core.timestamps import iso
 from dtmf_server.core.units import SECOND_US

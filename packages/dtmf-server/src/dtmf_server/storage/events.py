@@ -50,12 +50,22 @@ def by_ids(tx: Tx, ids: list[int]) -> dict[int, Row]:
     return {row["id"]: row for row in tx.all("SELECT id, at_us, kind, data FROM events WHERE id = ANY(:ids)", ids=ids)}
 
 
-def of_account(tx: Tx, account_id: int, *, after: int, limit: int, only_credited: bool = False) -> list[Row]:
-    """Return an account's events with IDs above `after`, oldest first. `only_credited`: only credited deposits."""
-    kind = " AND kind = 'deposit.credited'" if only_credited else ""  # a literal, for the partial index
+def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
+    """Return an account's events with IDs above `after`, oldest first."""
     return tx.all(
         "SELECT id, at_us, kind, message_id, data FROM events WHERE account_id = :account_id AND id > :after"
-        f"{kind} ORDER BY id LIMIT :limit",
+        " ORDER BY id LIMIT :limit",
+        account_id=account_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def credited(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
+    """Return the same, only of credited deposits."""
+    return tx.all(
+        "SELECT id, at_us, kind, message_id, data FROM events WHERE account_id = :account_id AND id > :after"
+        " AND kind = 'deposit.credited' ORDER BY id LIMIT :limit",
         account_id=account_id,
         after=after,
         limit=limit,

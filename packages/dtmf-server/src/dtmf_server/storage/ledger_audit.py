@@ -16,6 +16,11 @@ _BY_ACCOUNT = (
     " UNION ALL SELECT debit, -amount FROM transfers) moves GROUP BY account"
 )
 
+_LIGHTNING_CREDITS = (
+    "SELECT ref, sum(amount) AS sats, min(credit) AS account_id FROM transfers"
+    " WHERE kind = 'lightning_deposit' GROUP BY ref"
+)
+
 
 def wrong_balances(tx: Tx) -> list[Row]:
     """Return customer accounts whose balance differs from the ledger."""
@@ -156,16 +161,13 @@ def wrong_deposits(tx: Tx) -> list[Row]:
 
 def wrong_invoices(tx: Tx) -> list[Row]:
     """Return Lightning invoices whose credit differs from the ledger, and credits without a settled invoice."""
-    booked = (
-        "SELECT ref, sum(amount) AS sats, min(credit) AS account_id FROM transfers"
-        " WHERE kind = 'lightning_deposit' GROUP BY ref"
-    )
     return tx.all(
         "SELECT * FROM (SELECT i.id, i.payment_hash, i.account_id, i.state, coalesce(i.credited_sats, 0) AS credited,"
-        f" coalesce(t.sats, 0) AS booked, t.account_id AS booked_to FROM lightning_invoices i LEFT JOIN ({booked}) t"
+        f" coalesce(t.sats, 0) AS booked, t.account_id AS booked_to FROM lightning_invoices i LEFT JOIN ({_LIGHTNING_CREDITS}) t"
         "  ON t.ref = i.payment_hash"
         " UNION ALL SELECT NULL, t.ref, NULL, 'unknown', 0, t.sats, t.account_id"
-        f" FROM ({booked}) t WHERE NOT EXISTS (SELECT 1 FROM lightning_invoices i WHERE i.payment_hash = t.ref)) found"
+        f" FROM ({_LIGHTNING_CREDITS}) t WHERE NOT EXISTS"
+        "  (SELECT 1 FROM lightning_invoices i WHERE i.payment_hash = t.ref)) found"
         " WHERE booked <> credited OR booked_to <> account_id ORDER BY payment_hash LIMIT 100"
     )
 

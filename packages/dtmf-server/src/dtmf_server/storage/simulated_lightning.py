@@ -3,7 +3,7 @@
 from dtmf_server.core.lightning import InvoiceStatus, NodeInvoice, SettledPayment
 from dtmf_server.storage.db import Row, Tx
 
-TOPIC = "simulated lightning"  # wakes those who wait for a payment
+TOPIC = "simulated_lightning"  # wakes those who wait for a payment
 
 
 def add(tx: Tx, external_id: str, invoice: NodeInvoice, *, amount_msat: int | None) -> NodeInvoice:

@@ -74,7 +74,8 @@ _OWN = frozenset(Event.__struct_fields__[5:])
 
 def page(tx: Tx, account_id: int, *, after: int, limit: int, only_credited: bool = False) -> list[Event]:
     """Return the account's events with ids above `after`, oldest first; or only those of credited deposits."""
-    rows = events.of_account(tx, account_id, after=after, limit=limit, only_credited=only_credited)
+    listed = events.credited if only_credited else events.of_account
+    rows = listed(tx, account_id, after=after, limit=limit)
     ids = [row["message_id"] for row in rows if row["message_id"] is not None]
     found = messages.by_ids(tx, ids) if ids else {}
     return [_event(row, found.get(row["message_id"])) for row in rows]

@@ -1,0 +1,79 @@
+"""Lightning payments, on top of coins and clocks."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from dtmf_server.core.lightning import NodeInvoice
+from dtmf_server.operations import invoices
+from dtmf_server.storage import lightning_nodes
+from dtmf_server.storage.db import Tx
+from money.oracle.lightning import PlainNode
+from money.state_machine.chain_and_clock import CoinsAndClocks, amounts, who
+
+IDENTITY = "the machine's node"
+msats = amounts.map(lambda sats: sats * 1000) | st.integers(0, 3000) | st.integers(1, 500_000)
+fees_msat = st.sampled_from([0, 0, 1, 999, 1000]) | st.integers(0, 5000)
+payments = st.lists(st.tuples(st.integers(0, 5), msats, fees_msat, st.booleans()), min_size=1, max_size=4)
+
+
+class LightningPayments(CoinsAndClocks):
+    """Invoices of one node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.node = PlainNode()
+        self.node_id = self._write(lambda tx: invoices.connect(tx, backend="machine", identity=IDENTITY, cursor="0"))
+        self.reports = 0
+
+    @rule(who=who, amount=amounts | st.none())
+    def an_invoice_is_created(self, who: int, amount: int | None) -> None:
+        id_ = self.ids[who]
+        if sum(each.account_id == id_ for each in self.node.invoices.values()) >= invoices.OPEN_MAX:
+            return
+        payment_hash = self.node.create(id_)
+
+        def create(tx: Tx) -> None:
+            invoice_id = invoices.want(
+                tx,
+                id_,
+                amount_sats=amount,
+                external_id=payment_hash,
+                description="",
+                expiry_s=60,
+                is_limited=False,
+                now_us=self.now_us,
+                wall_us=0,
+            )
+            created = NodeInvoice(payment_hash, f"lnbcrt{payment_hash}", 0)
+            invoices.store(tx, invoice_id, created, has_cursor=True, now_us=self.now_us)
+
+        self._write(create)
+
+    @rule(paid=payments)
+    def invoices_are_paid(self, paid: list[tuple[int, int, int, bool]]) -> None:
+        """The newest invoices, paid or not; the node may report several payments at once, and some twice."""
+        hashes, effects = list(self.node.invoices)[-6:], []
+        reported = []
+        for nth, sent_msat, fee_msat, twice in paid:
+            if nth < len(hashes):
+                effects.append(self.node.pay(hashes[nth], sent_msat, fee_msat))
+                reported += [self.node.reported(hashes[nth])] * (1 + twice)
+        self.reports += 1
+        self._write(
+            lambda tx: invoices.settle(tx, reported, node_id=self.node_id, now_us=self.now_us, cursor=f"{self.reports}")
+        )
+        for account_id, sats in effects:
+            if sats:
+                self.plain.move_coins(account_id, sats, self.now_us)
+        sums = self.db.read_blocking(lambda tx: lightning_nodes.by_id(tx, self.node_id))
+        columns = ("received_msat", "fee_msat", "rounding_msat", "credited_sats")
+        assert tuple(sums[column] for column in columns) == self.node.sums()
+
+    @rule(who=who, amount=amounts)
+    def somebody_tops_up(self, who: int, amount: int) -> None:
+        self.an_invoice_is_created(who, amount)
+        self.invoices_are_paid([(min(5, len(self.node.invoices) - 1), amount * 1000, 0, False)])
+
+    @rule()
+    def invoices_expire(self) -> None:
+        self._write(lambda tx: invoices.expire(tx, now_us=self.now_us))
