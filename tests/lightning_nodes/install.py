@@ -1,6 +1,6 @@
 """Install what `make test-lightning` needs: Electrum from Debian, ElectrumX and LNbits in environments of their own.
 
-The environments are cached per user, like the bitcoind of tests/bitcoin/bitcoind.py. `python tests/lightning/install.py`
+The environments are cached per user, like the bitcoind of tests/bitcoin/bitcoind.py. `python tests/lightning_nodes/install.py`
 prints their paths as the environment variables that the tests read.
 """
 

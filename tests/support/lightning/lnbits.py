@@ -1,4 +1,4 @@
-"""A simulated LNbits: the shape of lnbits 1.6, core/views/payment_api.py and wallet_api.py."""
+"""A simulated LNbits: the shape of its release 1.6."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -33,8 +33,8 @@ from dtmf_server.payments.lightning.registry import LightningContext, LightningK
 from dtmf_server.payments.lightning.time_cursor import TimeCursor, position
 
 OVERLAP_US = 600 * fields.SECOND_US
-EXPIRED = 1  # the status of a request, electrum/invoices.py
-RECEIVED = 1  # the direction of a payment, electrum/lnutil.py
+EXPIRED = 1  # the status of a request, PR_EXPIRED in Electrum
+RECEIVED = 1  # the direction of a payment, PaymentDirection in Electrum
 MISSING = "Request not found"
 WAIT_S, WAIT_STEP_S, WAIT_SHARE = 25.0, 0.1, 10  # a poll may take a tenth of the daemon's time
 SATS_PER_BITCOIN = 100_000_000
