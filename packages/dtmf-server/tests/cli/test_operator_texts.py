@@ -28,8 +28,9 @@ DIFFERENCES: list[tuple[verify.Difference, str]] = [
         "account 7: paid 30 satoshis for minutes, but the shares of its rentals are 20 and 5 are not shared yet",
     ),
     (
-        verify.WrongSums(7, expected=(1, 10, 10), stored=(2, 20, 0)),
-        "account 7: it has 1 live rentals for 10 satoshis a minute (10 accrued), stored as 2 for 20 (0)",
+        verify.WrongSums(7, expected=(1, 0, 10, 10), stored=(2, 1, 20, 0)),
+        "account 7: it has 1 live rentals (0 with a monthly cap) for 10 satoshis a minute (10 accrued), stored as 2 (1)"
+        " for 20 (0)",
     ),
     (
         verify.WrongMinuteCost(7, 4, 1000, 10, 11),

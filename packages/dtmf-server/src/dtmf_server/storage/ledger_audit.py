@@ -90,7 +90,8 @@ def rental_minutes(tx: Tx) -> Iterator[Row]:
 def wrong_shares(tx: Tx, *, kind: str) -> list[Row]:
     """Return accounts whose payments for minutes differ from their rentals' shares (the cost of each rental's booked
     minutes) plus the started minutes of live rentals that are not booked yet."""
-    booked, begun = cost_of("r.booked_minutes"), cost_of(f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1")
+    booked = cost_of("r.booked_minutes")
+    begun = cost_of(f"(a.settled_at_us - r.started_at_us) / {MINUTE_US} + 1")
     return tx.all(
         "SELECT * FROM (SELECT a.id, coalesce(t.paid, 0) AS paid, coalesce(s.shares, 0) AS shares,"
         " coalesce(s.unshared, 0) AS unshared FROM accounts a"
