@@ -12,6 +12,9 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("account", "show your balance and how long it lasts", "dtmf.cli.account:account"),
         ("topup", "show a Bitcoin deposit address and its QR code", "dtmf.cli.account:topup"),
         ("transactions", "list all changes of your balance", "dtmf.cli.account:transactions"),
+        ("deposits", "list payments to your addresses", "dtmf.cli.account:deposits"),
+        ("webhook", "show or set the URL of your account's events", "dtmf.cli.deliveries:webhook"),
+        ("secret", "print the secret that signs your webhooks", "dtmf.cli.deliveries:secret"),
     ],
     "Numbers": [
         ("groups", "list number groups and prices", "dtmf.cli.numbers:groups"),
