@@ -117,8 +117,7 @@ class AsyncDTMF(BaseClient):
     async def set_sms_action(
         self, e164: str, action: Literal["forward", "webhook"] | None, destination: str | None
     ) -> bool:
-        """Set what happens to each SMS the number receives: store it (None, None), also forward it to a phone
-        number ('forward', '+44…'), or also post it to a URL ('webhook', 'https://…'). Returns True."""
+        """Set what happens to each SMS the number receives; see DTMF.set_sms_action(). Returns True."""
         return await self._perform(endpoints.set_sms_action(e164, action, destination))
 
     async def send_message(self, e164: str, to: str, content: str) -> FullMessage:
@@ -152,8 +151,7 @@ class AsyncDTMF(BaseClient):
         return await self._wait(waiters.for_code(e164, timeout, match, after))
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Stream the account's events as they happen, starting after the id `after`. The stream doesn't end. After
-        the first response it survives outages, and it yields each event once."""
+        """Stream the account's events as they happen; see DTMF.events()."""
         return self._follow(validation.whole("after", after, least=0))
 
     def transactions(self, after: int = 0) -> AsyncIterator[Transaction]:
@@ -202,14 +200,12 @@ class AsyncDTMF(BaseClient):
         since: datetime | None = None,
         after: int = 0,
     ) -> AsyncIterator[Delivery]:
-        """Iterate over the deliveries of messages to webhooks and phones, oldest first, each with its attempts. Filters:
-        a state, a number, or a time since which the message arrived (UTC unless it has an offset)."""
+        """Iterate over the deliveries of messages to webhooks and phones, oldest first; see DTMF.deliveries()."""
         first = endpoints.deliveries(state, e164, since, after)
         return self._pages(lambda cursor: endpoints.deliveries(state, e164, since, cursor), first, after)
 
     async def retry_delivery(self, delivery_id: int) -> Delivery:
-        """Queue a delivery again, even if it was delivered, and return it. Raises DTMFError with code 'may_be_taken' if
-        a carrier may have accepted the SMS without confirming it."""
+        """Queue a delivery again and return it; see DTMF.retry_delivery()."""
         return await self._perform(endpoints.retry_delivery(delivery_id))
 
     async def retry_deliveries(self, since: datetime) -> int:

@@ -1,4 +1,4 @@
-"""`dtmf account`, `dtmf transactions`: the balance."""
+"""`dtmf account`, `transactions`, `deposits`: the balance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .output import Column
 
 if TYPE_CHECKING:
     from dtmf import DTMF
-    from dtmf.types import Number, SandboxClock, Transaction, Usage
+    from dtmf.types import Deposit, Number, SandboxClock, Transaction, Usage
 
 _SHOWN = 25
 _KINDS = {
@@ -73,6 +73,25 @@ def transactions(
             output.json_lines(newest(found, last, else_last=None))
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
+
+
+def deposits(*, json: Json = False) -> None:
+    """List the payments to your addresses, including those waiting for confirmations."""
+    with connect.client() as dtmf:
+        found = dtmf.deposits()
+    if json:
+        output.json(found)
+    elif not found:
+        output.line("No deposits yet.")
+    else:
+        columns = [Column("Sats", figures=True), Column("Status"), Column("Confirmations", figures=True)]
+        columns += [Column("Address", wraps=True), Column("Transaction", style="dim", wraps=True)]
+        output.table(columns, [_deposit(each) for each in found])
+
+
+def _deposit(found: Deposit) -> tuple[str, ...]:
+    amount, confirmations = format_int(found["amount"]), format_int(found["confirmations"])
+    return amount, found["status"], confirmations, found["address"], f"{found['txid']}:{found['vout']}"
 
 
 def _sandbox_clock(dtmf: DTMF) -> SandboxClock | None:

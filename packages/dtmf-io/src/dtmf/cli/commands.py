@@ -13,6 +13,9 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("topup", "pay into your account, by Lightning or Bitcoin", "dtmf.cli.topup:topup"),
         ("invoices", "list your Lightning invoices", "dtmf.cli.topup:invoices"),
         ("transactions", "list all changes of your balance", "dtmf.cli.account:transactions"),
+        ("deposits", "list payments to your addresses", "dtmf.cli.account:deposits"),
+        ("webhook", "show or set the URL of your account's events", "dtmf.cli.deliveries:webhook"),
+        ("secret", "print the secret that signs your webhooks", "dtmf.cli.deliveries:secret"),
     ],
     "Numbers": [
         ("groups", "list number groups and prices", "dtmf.cli.numbers:groups"),

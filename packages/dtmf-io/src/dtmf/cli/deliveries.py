@@ -1,4 +1,4 @@
-"""`dtmf deliveries`: list deliveries, retry one, and test a webhook."""
+"""`dtmf deliveries`: list deliveries, retry one, test a webhook. `dtmf secret` and `dtmf webhook`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,37 @@ def test(number: Number, /, *, json: Json = False) -> None:
         output.json(sample)
     else:
         output.line(f"A sample was queued for {sample['destination']}. To see the result: dtmf deliveries")
+
+
+def secret(
+    *,
+    rotate: Annotated[bool, Parameter(help="Replace it. For 24 hours, the old one also signs.")] = False,
+    json: Json = False,
+) -> None:
+    """Print the secret that signs your webhooks."""
+    with connect.client() as dtmf:
+        found = dtmf.rotate_webhook_secret() if rotate else dtmf.webhook_secret()
+    if json:
+        output.json(found)
+    else:
+        output.line(found)
+
+
+def webhook(
+    url: Annotated[str | None, Parameter(help="The URL; none removes it (default: show it).")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """Show or set the URL that receives your account's own events, such as balance.low."""
+    with connect.client() as dtmf:
+        if url is not None:
+            dtmf.set_account_webhook(None if url == "none" else url)
+        found = dtmf.account_webhook()
+    if json:
+        output.json(found)
+    else:
+        output.line(found or "No URL is set.")
 
 
 def _table(found: list[Delivery]) -> None:

@@ -143,7 +143,7 @@ def _show(event: Event, status: int | None, reason: str, took_ms: int, *, json: 
     output.line(
         (f"{format_second(event['timestamp'])}  ", "dim"),
         (event["kind"], "bold"),
-        f"  {event['e164'] or ''} → ".replace("   ", "  "),
+        f"  {event['e164'] or 'account'} → ",
         (f"{status or ''} {reason}".strip(), "green" if is_done else "red"),
         (f"  {took_ms} ms  #{event['id']}", "dim"),
     )

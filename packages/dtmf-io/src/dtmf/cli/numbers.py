@@ -192,7 +192,7 @@ def action(
     if json:
         output.json(done)
     else:
-        output.line(f"Each SMS to {number} is {_action(destination)}.")
+        output.line(f"Each SMS to {number} is {f'posted to {template}' if template else _action(destination)}.")
 
 
 def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
@@ -205,12 +205,6 @@ def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
         output.json(done)
     else:
         output.line(f"The rental of {number} has ended.")
-
-
-def _masked(url: str) -> str:
-    """Return a URL without the secrets of a chat service, as the service shows it."""
-    start, mark, template = url.partition("#template=")
-    return "/".join([*start.split("/")[:3], "…"]) + mark + template if mark else url
 
 
 def _show_rented(number: NumberFound, group: str, *, json: bool) -> None:
@@ -253,4 +247,4 @@ def _row(number: NumberFound) -> tuple[str, ...]:
 def _action(destination: str | None) -> str:
     if destination is None:
         return "stored"
-    return f"forwarded to {destination}" if destination.startswith("+") else f"posted to {_masked(destination)}"
+    return f"forwarded to {destination}" if destination.startswith("+") else f"posted to {destination}"
