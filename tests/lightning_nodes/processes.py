@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,13 @@ class Program:
         """Start it, and wait until `is_ready` returns something instead of raising OSError."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, env=self._environ, cwd=self._folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self._command,
+                env=self._environ,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # LNbits serves in a child, which must end with it
             )
         self.wait_until(is_ready, "start")
 
@@ -47,7 +55,8 @@ class Program:
     def kill(self) -> None:
         """Kill it, as a power failure would."""
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(30)
 
     def stop(self) -> None:
