@@ -122,7 +122,7 @@ FAULTS = [
     ),
     Fault(
         "operations/ledger.py",
-        "        account.costs.add(rental.phase_us, -rental.cost_per_minute)\n",
+        "        account.costs.end(rental)\n",
         "",
         "an ended rental is still charged",
     ),
@@ -177,8 +177,8 @@ FAULTS = [
     ),
     Fault(
         "operations/account.py",
-        "return _without(row, left, ended, turn.at_us)",
-        "return _without(row, left, [], turn.at_us)",
+        "return _standing(row, capped, left, ended, turn.at_us, now_us=now_us)",
+        "return _standing(row, capped, left, [], turn.at_us, now_us=now_us)",
         "a rental out of money is shown until the meter runs",
     ),
     # --- rentals
@@ -326,8 +326,8 @@ FAULTS = [
     ),
     Fault(
         "operations/account.py",
-        'balance = row["balance"] - (0 if is_closed or',
-        'balance = row["balance"] - (0 if row or',
+        "accrued = 0 if is_closed or",
+        "accrued = 0 if row or",
         "a balance is shown without the minutes since the last settlement",
     ),
 ]

@@ -49,7 +49,8 @@ def start(
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us)
-        rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], 1, e164=found, monthly_cap=cap)
+        minute = group["rental_cost_per_minute"]
+        rental = LiveRental(rental_id, now_us, minute, e164=found, monthly_cap=cap, booked_minutes=1)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
     return rentals.by_id(tx, rental_id)
 
