@@ -74,6 +74,13 @@ class LightningPayments(CoinsAndClocks):
         self.an_invoice_is_created(who, amount)
         self.invoices_are_paid([(min(5, len(self.node.invoices) - 1), amount * 1000, 0, False)])
 
+    @rule(who=who, fee_msat=st.integers(500, 5000))
+    def two_invoices_are_paid_at_once(self, who: int, fee_msat: int) -> None:
+        for _ in range(2):
+            self.an_invoice_is_created(who, None)
+        newest = min(5, len(self.node.invoices) - 1)
+        self.invoices_are_paid([(max(0, newest - 1), 9_000, fee_msat, False), (newest, 9_000, fee_msat, True)])
+
     @rule()
     def invoices_expire(self) -> None:
         self._write(lambda tx: invoices.expire(tx, now_us=self.now_us))

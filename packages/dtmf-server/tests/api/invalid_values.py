@@ -59,7 +59,9 @@ BODY = {
     "content": [*_NOT_TEXT, "raw:null", "\0", "a\0b", "x" * 1601],
     "label": [*_NOT_TEXT, "raw:null", "", "x" * 101, *_NOT_LINES],
     "address": [*_NOT_TEXT, "raw:null", "", "\0", "bcrt1", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "x" * 129],
-    "amount": [*_NOT_INTEGERS, "raw:0", "raw:2100000000000001"],
+    "amount": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
+    "invoice": [*_NOT_TEXT, "raw:null", "", "x", "lnbc1", "x" * 4097, *_NOT_LINES],
+    "fault": [*(value for value in _NOT_TEXT if value != "raw:null"), "", "Late", "early", "late\n"],
     "confirmations": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:145"],
     "advance_s": [*_NOT_NUMBERS, "raw:31622401", "raw:1e99"],
 }
@@ -67,6 +69,7 @@ BODY = {
 BODY_OF = {
     ("POST /api/v1/message", "from"): _NOT_E164,
     ("POST /api/v1/message", "content"): [""],
+    ("POST /api/v1/sandbox/deposit", "amount"): ["raw:null"],
     ("POST /api/v1/sandbox/message", "from"): [*_NOT_LINES, "x" * 65],
 }
 NOT_JSON = [
@@ -116,6 +119,21 @@ _NOT_IN_QUERY_INTEGERS = [
     "1,2",
 ]
 _NOT_BOOLEANS = ["", "x", "1", "0", "True", "yes", "null", "true,false", "true\n", "\0"]
+_NOT_IN_PATH = [
+    "x",
+    "-1",
+    "0",
+    "1.5",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "-" + "9" * 30,
+    "\u0661",
+    "1_0",
+    "9" * 5000,
+    "%00",
+    "%2f",
+]
 QUERY = {
     "e164": _NOT_E164,
     "current": _NOT_BOOLEANS,
@@ -126,21 +144,9 @@ QUERY = {
     "id": ["0", *_NOT_IN_QUERY_INTEGERS],
     "after": _NOT_IN_QUERY_INTEGERS,
     "limit": ["0", "1001", *_NOT_IN_QUERY_INTEGERS],
-    "delivery_id": [
-        "x",
-        "-1",
-        "0",
-        "1.5",
-        "9223372036854775807",
-        "9223372036854775808",
-        "-9223372036854775809",
-        "-" + "9" * 30,
-        "\u0661",
-        "1_0",
-        "9" * 5000,
-        "%00",
-        "%2f",
-    ],
+    "delivery_id": _NOT_IN_PATH,
+    "invoice_id": [value for value in _NOT_IN_PATH if value != "%2f"],  # the list, with slashes at its end
+    "kind": ["", "x", "message", "deposit.seen", "deposit.credited\n"],
     "wait": ["", "x", "-1", "61", "nan", "inf", "-inf", "1e400", "true", "\u0661", "1\n", "0x1"],
 }
 BAD_AUTHORIZATION = [

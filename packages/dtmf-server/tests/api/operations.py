@@ -188,7 +188,9 @@ def calls(renter: Renter) -> dict[str, Call]:
         "GET /api/v1/messages": Call(
             200, query={"after": 0, "limit": 100, "wait": 0, "current": "true", "inbound": "true", **number}
         ),
-        "GET /api/v1/events": Call(200, query={"after": 0, "limit": 100, "wait": 0}, headers=AS_LIST),
+        "GET /api/v1/events": Call(
+            200, query={"after": 0, "limit": 100, "wait": 0, "kind": "deposit.credited"}, headers=AS_LIST
+        ),
         "GET /api/v1/deliveries": Call(
             200, query={"state": "parked", "since": "2018-01-01T01:01:01", "after": 0, "limit": 100, **number}
         ),
