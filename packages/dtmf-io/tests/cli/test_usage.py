@@ -60,7 +60,7 @@ WRONG = [
     ("deliveries retry seven", "DELIVERY must be a whole number, not 'seven'"),
     ("deliveries rety 1", "did you mean retry?"),
     ("sandbox recieve", "there is no command 'recieve'; did you mean receive?"),
-    ("sandbox xyzzy", "use one of: receive, deposit, advance, clock, sent"),
+    ("sandbox xyzzy", "use one of: receive, deposit, pay, advance, clock, sent"),
     ("sandbox receive +12025550100", "SENDER is missing"),
     ("sandbox receive +12025550100 '' hi", "sender must be 1 to 64 characters"),
     ("sandbox deposit", "AMOUNT is missing"),

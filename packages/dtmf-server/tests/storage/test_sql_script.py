@@ -19,6 +19,8 @@ RELEASED = {
     ("0005_carriers", "postgresql"): "da9f54560a2ff55e2f690161e7548b5d4e7ed6955cecce3dee17f01a5214fab0",
     ("0009_in_doubt", "sqlite"): "46d38eafced72e142ae43685a35614f1cae7c438716b683d92e98ebdde7765fe",
     ("0009_in_doubt", "postgresql"): "9e7b65fe7b68dced549371337ff3a27cd0645187686493d3e3d0fb66506715d2",
+    ("0019_numbers_on_demand", "sqlite"): "7c76f559dfc62c6958d3023e9c9ae77999b47f99422eabe9bcded0b7821c4ede",
+    ("0019_numbers_on_demand", "postgresql"): "d629d2bae21d0dc850de3d29d639e74dd397bbb2ab13380a08bb56ba2f55b796",
 }
 
 
