@@ -101,8 +101,9 @@ class Page:
         return " ".join(" ".join(self._parsed.text).split())
 
     def form(self, action: str) -> Form:
-        """Return the form with this action."""
+        """Return the form with this action that changes something, or else the only one."""
         found = [form for form in self.forms if form.action == action]
+        found = [form for form in found if form.method == "post"] or found
         assert found, f"no form to {action} among {[form.action for form in self.forms]}: {self.text[:300]}"
         return found[0]
 

@@ -41,7 +41,7 @@ _NOT_TIMES += [
 BODY = {
     "since": [*_NOT_TEXT, "raw:null", *_NOT_TIMES],
     "url": [*_NOT_TEXT, *_NOT_LINES, "", "x", "+13105550123", "ftp://example.org/", "https://", "https://10.0.0.1/"],
-    "e164": [*_NOT_TEXT, "raw:null", *_NOT_E164],
+    "e164": [*_NOT_TEXT, *_NOT_E164],
     "group_id": [*_NOT_TEXT, "raw:null", "", "\0", "us-mobile\0", "us-mobile\n", " us-mobile", "US-MOBILE", "x" * 65],
     "sms_forwarded_to": [
         *(*_NOT_TEXT, *_NOT_E164, *_NOT_LINES, "x", "forward", "ftp://example.org/", "http://example.org/"),
@@ -69,6 +69,7 @@ BODY = {
 BODY_OF = {
     ("POST /api/v1/message", "from"): _NOT_E164,
     ("POST /api/v1/message", "content"): [""],
+    ("POST /api/v1/deliveries/test", "e164"): ["raw:null"],
     ("POST /api/v1/sandbox/deposit", "amount"): ["raw:null"],
     ("POST /api/v1/sandbox/message", "from"): [*_NOT_LINES, "x" * 65],
 }
@@ -146,6 +147,8 @@ QUERY = {
     "limit": ["0", "1001", *_NOT_IN_QUERY_INTEGERS],
     "delivery_id": _NOT_IN_PATH,
     "invoice_id": [value for value in _NOT_IN_PATH if value != "%2f"],  # the list, with slashes at its end
+    "group_id": ["x", "-1", "0", "US-MOBILE", "us-mobile%00", "us-mobile%0a", "%00", "9" * 5000],
+    "contains": ["x", "-1", "+1", "1.5", " 1", "1\n", "%", "_", "\u0661", "0" * 16],
     "kind": ["", "x", "message", "deposit.seen", "deposit.credited\n"],
     "wait": ["", "x", "-1", "61", "nan", "inf", "-inf", "1e400", "true", "\u0661", "1\n", "0x1"],
 }

@@ -49,12 +49,13 @@ async def get_group_numbers(
     request: Request,
     group_id: FromPath[str],
     contains: Annotated[
-        str, QueryParameter(name="contains", pattern="^[0-9]{0,15}$", description="only numbers with these digits")
+        str, QueryParameter(name="contains", description="only numbers with these digits, at most 15")
     ] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=100, description="maximum number of items")] = 100,
 ) -> list[responses.AvailableNumber]:
     """Return free numbers of a group, those longest unused first. A search covers the first 10,000 free numbers. Any of them
     may be rented by another account meanwhile."""
+    validation.digits("contains", contains)
     cooldown_us = runtime_of(request).settings.cooldown_us
 
     def find(tx: Tx, caller: Caller) -> list[str]:

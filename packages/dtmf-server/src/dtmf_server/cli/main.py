@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         " a complete sandbox: fictional numbers, test coins, and a clock you can fast-forward.",
     )
     parser.add_argument("--version", action="version", version=f"dtmf-server {dtmf_server.__version__}")
+    parser.set_defaults(creates_config=False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = _command(commands, "run", run_command, "serve the API and the website, and run every worker, in one process")

@@ -1,5 +1,6 @@
 """Validation of user input, shared by JSON bodies and forms."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime
 
@@ -29,6 +30,13 @@ def e164(field: str, value: str) -> str:
     except ValueError as error:
         hint = "; in a URL the + is written %2B" if is_e164(value.replace(" ", "+", 1)) else ""
         raise InvalidRequest(field, f"{error}{hint}") from error
+
+
+def digits(field: str, value: str) -> str:
+    """Return up to 15 digits of a number. Raises InvalidRequest naming the field."""
+    if not re.fullmatch("[0-9]{0,15}", value):
+        raise InvalidRequest(field, "not digits of a number: up to 15 of 0 to 9, without + and spaces")
+    return value
 
 
 def text(field: str, value: str) -> str:
