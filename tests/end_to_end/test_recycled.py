@@ -84,7 +84,8 @@ def paths_to_read(url: str) -> list[str]:
 def asking(parameter: dict[str, Any]) -> list[str]:
     """Return the possible values of a parameter, including none."""
     schema = parameter["schema"]
-    values = {"e164": ["%2B" + NUMBER[1:]], "type": ["mobile", "local"], "after": ["0"], "limit": ["1000"]}
+    values = {"e164": ["%2B" + NUMBER[1:]], "type": ["mobile", "local"], "after": ["0"]}
+    values |= {"limit": [str(schema.get("maximum"))], "contains": [NUMBER[2:6]]}
     enumerated = schema.get("enum") or [v for option in schema.get("oneOf", []) for v in option.get("enum", [])]
     given = [f"{parameter['name']}={value}" for value in values.get(parameter["name"], enumerated) if value is not None]
     assert given or not parameter.get("required"), f"what to ask {parameter['name']} for?"
@@ -94,7 +95,9 @@ def asking(parameter: dict[str, Any]) -> list[str]:
 def with_ids(path: str) -> list[str]:
     """Return the path, with its parameter, if any, replaced by every possible id."""
     before, brace, rest = path.partition("{")
-    return [f"{before}{id_}{rest.partition('}')[2]}" for id_ in range(1, 13)] if brace else [path]
+    name, _, rest = rest.partition("}")
+    ids = ["tiny", "us-mobile"] if name == "group_id" else range(1, 13)
+    return [f"{before}{id_}{rest}" for id_ in ids] if brace else [path]
 
 
 def read(url: str, token: str, path: str) -> tuple[int, str]:
