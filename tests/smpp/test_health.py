@@ -87,9 +87,8 @@ def test_the_operator_s_commands_report_faults_and_import_the_stock(tmp_path: Pa
             wrong.write_text("e164,group_id\n+1,xx-mobile\n")
             said = command("numbers", "import", wrong, "--config", config, "--data", data)
             assert said.code == 1
-            assert said.out == (
-                "numbers.csv:2: e164 must be a number like +4207000000, not '+1'\nnothing was imported\n"
-            )
+            assert "numbers.csv:2: e164 must be a number like +4207000000, not '+1'" in said.out
+            assert said.out.endswith("\nnothing was imported\n")
             said = command("prices", "import", tmp_path / "none.csv", "--config", config, "--data", data)
             assert (said.code, "can't read" in said.err) == (2, True)
             said = command("doctor", "--config", config, "--data", data)
