@@ -58,10 +58,12 @@ def listen(
         start = position.read() if after is None else after
         if start is None:
             start = _end(dtmf)
+            position.write(start)  # a run that ends before its first event must not lose it
         for event in dtmf.events(start):
-            if kinds is None or event["kind"] in kinds:
-                _show(event, *_post(url, event, signing), json=json)
+            answer = _post(url, event, signing) if kinds is None or event["kind"] in kinds else None
             position.write(event["id"])
+            if answer:
+                _show(event, *answer, json=json)
 
 
 class _Position:
