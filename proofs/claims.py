@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from proofs import carriers, requirements
+from proofs import carriers, payments, requirements
 from proofs.bad_receivers import bad_receivers
 from proofs.claim import Row, Together
 from proofs.disk import full_disk
@@ -34,25 +34,6 @@ def _killed(engine: str) -> Tests:
 
 
 KILLED = Together((_killed("sqlite"), _killed("postgresql")))
-LIGHTNING = Together(
-    tuple(
-        Tests(
-            [
-                f"tests/lightning/test_kill.py::test_every_payment_is_credited_once_though_node_and_service_are_killed[{engine}]",
-                "tests/lightning/test_settling.py",
-            ],
-            full={"DTMF_LIGHTNING_PAYMENTS": "1000"},
-            small={"DTMF_LIGHTNING_PAYMENTS": "20"},
-            printed=[
-                Printed("payments", r"'payments': (\d+)", None),
-                Printed("kills", r"'kills': (\d+)", None),
-                Printed("sats missing or too many", r"'missing sats': (-?\d+)"),
-            ],
-            on=engine,
-        )
-        for engine in ("sqlite", "postgresql")
-    )
-)
 TALLY = Tests([KILL_TESTS, "-k", "tally"])
 
 
@@ -271,16 +252,6 @@ LARGE = Together(
 )
 
 
-SUPPLY = Tests(
-    ["tests/supply"],
-    full={"DTMF_SUPPLY_RUNS": "10", "DTMF_SUPPLY_STEP_H": "3"},
-    printed=[
-        Printed("numbers bought", r"(\d+) numbers bought", None),
-        Printed("kills", r"(\d+) kills", None),
-        Printed("paid and unknown, bought twice, or over a cap", r"(\d+) paid and unknown"),
-    ],
-)
-
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
     Row(2, "The same after a power loss", "100 power cuts, and as many with synchronous=NORMAL", (power_cuts,)),
@@ -381,13 +352,13 @@ ROWS = [
         "Supply never pays twice and never forgets a number",
         "10 × 60 simulated days on each engine: 5 % of the requests lost, killed at any step of buying and giving back, numbers"
         " sold to others in between",
-        (SUPPLY,),
+        (payments.SUPPLY,),
     ),
     Row(
         27,
         "Lightning is credited once",
         "1,000 payments on each engine, late, reported twice or never, while node and service are killed",
-        (LIGHTNING,),
+        (payments.LIGHTNING,),
     ),
     Row(
         31,

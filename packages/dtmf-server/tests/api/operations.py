@@ -158,6 +158,25 @@ def _park(tx: Tx, account_id: int, rental_id: int, message_id: int | None, *, de
 def calls(renter: Renter) -> dict[str, Call]:
     """A request of this renter for every operation. A new operation belongs here: the tests ask for it."""
     number = {"e164": renter.e164}
+    last = {  # what comes after finds neither
+        "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
+        "DELETE /api/v1/number": Call(204, query=number),
+    }
+    return _calls(renter, number) | _sandbox_calls(renter) | last
+
+
+def _sandbox_calls(renter: Renter) -> dict[str, Call]:
+    return {
+        "POST /api/v1/sandbox/message": Call(201, {"to": renter.e164, "from": OTHER_PHONE, "content": "hello"}),
+        "POST /api/v1/sandbox/deposit": Call(201, {"address": renter.address, "amount": 1000, "confirmations": 0}),
+        "POST /api/v1/sandbox/pay": Call(201, {"invoice": renter.invoice, "amount": 1000, "fault": "twice"}),
+        "POST /api/v1/sandbox/clock": Call(200, {"advance_s": 0}),
+        "GET /api/v1/sandbox/clock": Call(200),
+        "GET /api/v1/sandbox/sent": Call(200),
+    }
+
+
+def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
     return {
         "GET /healthz": Call(200),
         "GET /readyz": Call(200),
@@ -199,15 +218,6 @@ def calls(renter: Renter) -> dict[str, Call]:
         "POST /api/v1/deliveries/test": Call(201, {"e164": renter.e164}),
         "GET /api/v1/webhook_secret": Call(200),
         "POST /api/v1/webhook_secret": Call(201),
-        "POST /api/v1/sandbox/message": Call(201, {"to": renter.e164, "from": OTHER_PHONE, "content": "hello"}),
-        "POST /api/v1/sandbox/deposit": Call(201, {"address": renter.address, "amount": 1000, "confirmations": 0}),
-        "POST /api/v1/sandbox/pay": Call(201, {"invoice": renter.invoice, "amount": 1000, "fault": "twice"}),
-        "POST /api/v1/sandbox/clock": Call(200, {"advance_s": 0}),
-        "GET /api/v1/sandbox/clock": Call(200),
-        "GET /api/v1/sandbox/sent": Call(200),
-        # Last, for what comes after finds neither.
-        "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
-        "DELETE /api/v1/number": Call(204, query=number),
     }
 
 

@@ -54,24 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(creates_config=False)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    run = _command(commands, "run", run_command, "serve the API and the website, and run every worker, in one process")
-    api = _command(commands, "api", run_command, "serve only the API and the website; needs PostgreSQL and a worker")
-    for command in (run, api):
-        command.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-        command.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free port)")
-        command.add_argument(
-            "--sandbox", action="store_true", help="allow a sandbox on an address that other machines can reach"
-        )
-        command.add_argument(
-            "--stop-with-stdin",
-            action="store_true",
-            help="exit when stdin closes",
-        )
-    run.set_defaults(api=True, workers=True)
-    api.set_defaults(api=True, workers=False)
-    worker = _command(commands, "worker", run_command, "run only the workers (any number); needs PostgreSQL")
-    worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True, stop_with_stdin=False)
-
+    _add_run(commands)
     _command(commands, "migrate", migrate_command, "upgrade the database to the latest schema")
     _command(commands, "verify", verify_command, "recompute every balance from the ledger; exit 1 if anything differs")
     backup = _command(
@@ -97,6 +80,26 @@ def _parser() -> argparse.ArgumentParser:
     completing.set_defaults(command=lambda options, _: completion.show(parser, options.shell), config=None)
     completing.set_defaults(log_level="warning")
     return parser
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    run = _command(commands, "run", run_command, "serve the API and the website, and run every worker, in one process")
+    api = _command(commands, "api", run_command, "serve only the API and the website; needs PostgreSQL and a worker")
+    for command in (run, api):
+        command.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+        command.add_argument("--port", type=_port, help=f"port to listen on (default {DEFAULT_PORT}; 0: any free port)")
+        command.add_argument(
+            "--sandbox", action="store_true", help="allow a sandbox on an address that other machines can reach"
+        )
+        command.add_argument(
+            "--stop-with-stdin",
+            action="store_true",
+            help="exit when stdin closes",
+        )
+    run.set_defaults(api=True, workers=True)
+    api.set_defaults(api=True, workers=False)
+    worker = _command(commands, "worker", run_command, "run only the workers (any number); needs PostgreSQL")
+    worker.set_defaults(api=False, workers=True, host=None, port=None, sandbox=True, stop_with_stdin=False)
 
 
 def _add_carriers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -20,11 +20,7 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.storage import files  # noqa: PLC0415 - the same
 
     host = options.host or configuration.server.host
-    if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
-        raise CannotStart(
-            f"a sandbox on {host} gives numbers and test coins to anyone who can reach it: add --sandbox if that is"
-            ' intended, or set mode = "production" in a configuration file'
-        )
+    _refuse_open_sandbox(options, configuration, host)
     url = url_of(options, configuration)
     if url.startswith("sqlite:///") and not (options.api and options.workers):
         raise CannotStart("SQLite supports only one process: use dtmf-server run, or PostgreSQL for several processes")
@@ -65,6 +61,15 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
         )
     print_line("stopped; everything acknowledged is stored")
     return 0
+
+
+def _refuse_open_sandbox(options: argparse.Namespace, configuration: Config, host: str) -> None:
+    """Raise CannotStart for a sandbox that other machines can reach, unless that is intended."""
+    if configuration.mode == "sandbox" and not is_loopback(host) and not options.sandbox:
+        raise CannotStart(
+            f"a sandbox on {host} gives numbers and test coins to anyone who can reach it: add --sandbox if that is"
+            ' intended, or set mode = "production" in a configuration file'
+        )
 
 
 def _url_of(host: str, listener: socket.socket) -> str:
