@@ -21,7 +21,7 @@ from dtmf_server.storage import backup, carriers, migrate, schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, START_US, give_coins, new_token, open_account
 
-CANARY = "canary"
+CANARY = "yellowbird"
 OTHER = "+447700900123"
 KEPT_S = 31 * 24 * 3600
 

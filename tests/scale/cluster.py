@@ -13,7 +13,7 @@ import psycopg
 
 from support.server_process import Service
 
-SINGLETONS = ("carriers", "chain and meter", "chores")
+SINGLETONS = ("carriers", "chain and meter", "chores", "lightning", "supply")
 GENEROUS_S = 60.0
 
 
