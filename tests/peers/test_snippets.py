@@ -40,6 +40,7 @@ DOCUMENTS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 IN_TEST_DOCS = ("docs/quickstart.md", "docs/internals/billing.md")
 # Python that a document assumes has run before.
 GIVEN = {
+    "docs/guides/top-up.md": "from dtmf import DTMF; dtmf = DTMF()",
     "docs/guides/sandbox.md": "from dtmf import DTMF; dtmf = DTMF(); e164 = dtmf.start_rental('us-mobile')['e164']",
     "docs/guides/receive-codes.md": """
 import asyncio
