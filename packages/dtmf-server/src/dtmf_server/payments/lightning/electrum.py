@@ -97,7 +97,7 @@ class Electrum:
         except RpcRefused as error:
             raise InvoiceRefused(f"Electrum refused the invoice: {error}") from error
         with understood():
-            if not created["can_receive"]:
+            if not created.get("can_receive", True):  # an invoice that expired meanwhile has no such key
                 await self._rpc.call("delete_request", request_id=created["request_id"])
                 raise InvoiceRefused("Electrum's channels cannot receive this amount")
             return self._invoice(created)
