@@ -42,6 +42,11 @@ def every(tx: Tx) -> list[Row]:
     )
 
 
+def carriers(tx: Tx) -> set[str]:
+    """Return the carriers that groups buy from."""
+    return {row["carrier"] for row in tx.all("SELECT DISTINCT carrier FROM supplies")}
+
+
 def of_group(tx: Tx, group_id: str) -> Row | None:
     """Return the supply of a group."""
     return tx.one("SELECT * FROM supplies WHERE group_id = :group_id", group_id=group_id)

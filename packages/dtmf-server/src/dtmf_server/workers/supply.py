@@ -17,6 +17,7 @@ from dtmf_server.core.units import DAY_US
 from dtmf_server.operations import supply, supply_comparison, supply_status
 from dtmf_server.operations.supply import Given, Offer, Order, Wanted
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.storage import supplies
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.workers.clock_guard import ClockGuard
 from dtmf_server.workers.waiting import wait_for
@@ -108,7 +109,10 @@ async def work(supplier: Supplier) -> int:
 
 async def compare(supplier: Supplier) -> None:
     """Compare our numbers with each provider's list. One that seems to be missing is asked for once more by itself."""
+    used = await supplier.db.read(supplies.carriers)
     for name, seller in supplier.sellers.items():
+        if name not in used:
+            continue  # its credentials may not be allowed to list numbers
         try:
             await _compare_one(supplier, name, seller)
         except CarrierRefused as error:
