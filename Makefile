@@ -81,7 +81,7 @@ test-quick: $(DEV)
 # Run the deposit tests on Bitcoin Core: BITCOIND, else bitcoind in PATH, else one built once in ~/.cache/dtmf.
 test-bitcoin: $(DEV)
 	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && \
-	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin tests/bitcoin/core_page.py -k core $(ARGS)
+	DTMF_TEST_BITCOIND="$$bitcoind" $(BIN)/python -m pytest --quiet $(call report,bitcoin) tests/bitcoin -o python_files='test_*.py core_page.py' -k core $(ARGS)
 
 # Two Electrum wallets with a channel on the bitcoind of test-bitcoin, and LNbits: each in ~/.cache/dtmf, except Electrum.
 test-lightning: $(DEV)
