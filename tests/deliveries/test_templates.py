@@ -20,9 +20,11 @@ SECRET = "bot123456:AAE-secret-token"
 def test_a_test_and_an_sms_arrive_in_the_form_of_the_service(dtmf: DTMF, receiver: Receiver, name: str) -> None:
     number = rent(dtmf, "webhook", f"{receiver.url}/{SECRET}?chat_id=1#template={name}")
     dtmf.test_webhook(number)
+    settle(dtmf)
+    (test,) = receiver.wait_for(1)
     dtmf.sandbox.receive(number, "BANK", "Your code is 428613")
     settle(dtmf)
-    test, sms = receiver.wait_for(2)
+    _, sms = receiver.wait_for(2)
     assert {test.path, sms.path} == {f"/webhook/{SECRET}?chat_id=1"}
     assert "This is a test of your webhook" in test.body.decode()
     assert "BANK → " in sms.body.decode()
