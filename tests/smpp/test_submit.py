@@ -200,6 +200,38 @@ SILENT = CarrierRefused("silent", permanent=False, may_be_taken=True)
 MESSAGE = CarrierMessage("+12025550123", "+31612345678", "hello")
 
 
+async def route(routes: CarrierRouter, *, order: Sequence[str] = ()) -> AcceptedSubmit:
+    """Submit the message; every carrier that gets it must be on record by then."""
+    recorded = routes.first_up(order)
+
+    async def record(name: str) -> bool:
+        nonlocal recorded
+        assert name != recorded
+        recorded = name
+        return True
+
+    for carrier in routes.carriers:
+        submit = carrier.submit
+
+        async def submit_recorded(*args: object, by: str = carrier.name, submit: Callable = submit) -> Sequence[str]:
+            assert recorded == by
+            return await submit(*args)
+
+        carrier.submit = submit_recorded  # type: ignore[method-assign]
+    return await routes.submit(7, MESSAGE, order=order, recorded=recorded, record=record)
+
+
+async def test_an_sms_that_was_given_up_meanwhile_goes_to_no_other_carrier() -> None:
+    carriers = [Fake("a", BUSY), Fake("b", "taken")]
+
+    async def record(name: str) -> bool:
+        return False
+
+    with pytest.raises(CarrierRefused, match="busy"):
+        await CarrierRouter(carriers).submit(7, MESSAGE, order=["a", "b"], recorded="a", record=record)
+    assert carriers[1].asked == 0
+
+
 @pytest.mark.parametrize(
     ("outcomes", "order", "by"),
     [
@@ -213,7 +245,7 @@ MESSAGE = CarrierMessage("+12025550123", "+31612345678", "hello")
 )
 async def test_the_first_carrier_of_the_group_that_is_up_sends_the_sms(outcomes: list, order: list, by: str) -> None:
     routes = CarrierRouter([Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)])
-    assert await routes.submit(7, MESSAGE, order=order) == AcceptedSubmit(by, (f"{by}-7",))
+    assert await route(routes, order=order) == AcceptedSubmit(by, (f"{by}-7",))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +263,7 @@ async def test_the_first_carrier_of_the_group_that_is_up_sends_the_sms(outcomes:
 async def test_an_sms_that_no_other_carrier_may_send_is_refused(outcomes: list, order: list, refused: str) -> None:
     carriers = [Fake(name, outcome) for name, outcome in zip("ab", outcomes, strict=True)]
     with pytest.raises(CarrierRefused, match=refused):
-        await CarrierRouter(carriers).submit(7, MESSAGE, order=order)
+        await route(CarrierRouter(carriers), order=order)
     assert carriers[1].asked == (1 if outcomes == [BUSY, BUSY] else 0)
 
 
@@ -254,20 +286,20 @@ def finding(found: Sequence[str] | CarrierRefused | None) -> CarrierRouter:
 
 
 async def test_a_carrier_that_has_an_sms_without_having_responded_is_believed() -> None:
-    assert await finding(["SM1"]).submit(7, MESSAGE, order=[]) == AcceptedSubmit("a", ("SM1",))
+    assert await route(finding(["SM1"])) == AcceptedSubmit("a", ("SM1",))
 
 
 async def test_an_sms_that_a_carrier_surely_does_not_have_goes_to_the_next_one() -> None:
-    assert await finding(None).submit(7, MESSAGE, order=[]) == AcceptedSubmit("b", ("b-7",))
+    assert await route(finding(None)) == AcceptedSubmit("b", ("b-7",))
 
 
 async def test_an_sms_stays_in_doubt_while_its_carrier_cannot_be_asked() -> None:
     with pytest.raises(CarrierRefused, match="silent") as refused:
-        await finding(BUSY).submit(7, MESSAGE, order=[])
+        await route(finding(BUSY))
     assert refused.value.in_doubt
 
 
 async def test_without_carriers_an_outgoing_sms_waits() -> None:
     with pytest.raises(CarrierRefused, match="no carrier is configured") as refused:
-        await CarrierRouter([]).submit(7, MESSAGE, order=[])
+        await route(CarrierRouter([]))
     assert not refused.value.permanent

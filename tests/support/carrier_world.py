@@ -215,6 +215,7 @@ class World:
         unpaid = unsent = 0
         for text in self.sent:
             status, sats = found[text]["status"], found[text]["sats"]
+            print(f"{text!r}: {status}, {sats} sats, accepted {taken[text]} times")
             unpaid += bool(taken[text]) != (sats > 0) and status not in ("in_doubt", "unknown")
             unsent += status in ("sent", "delivered") and not taken[text]
             unsent += status == "failed" and bool(taken[text])

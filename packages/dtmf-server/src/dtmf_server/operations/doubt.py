@@ -10,12 +10,12 @@ Rules:
    Segments that were accepted are never submitted again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dtmf_server.core import backoff
 from dtmf_server.core.submission import LateAnswer, Segments, Verdict
 from dtmf_server.core.units import HOUR_US
-from dtmf_server.operations import receipts, send
+from dtmf_server.operations import receipts, send, submit
 from dtmf_server.operations.deliver import FailedAttempt
 from dtmf_server.storage import accounts, carriers, delivery_log, events, in_flight, messages, outbox, submissions
 from dtmf_server.storage.db import Row, Tx
@@ -58,10 +58,20 @@ def begin(
         _enter(tx, row["id"], message_id, until_us=until_us, now_us=now_us, wall_us=wall_us)
 
 
-def abandon(tx: Tx, *, now_us: int, wall_us: int, life_us: int = LIFE_US, everything: bool = False) -> int:
+def abandon(
+    tx: Tx,
+    *,
+    now_us: int,
+    wall_us: int,
+    life_us: int = LIFE_US,
+    everything: bool = False,
+    queryable: Collection[str] = (),
+) -> int:
     """Put submitted SMS in doubt whose process is gone. Return how many; call until 0. `everything`: only this process
-    runs carrier links, and it has submitted nothing yet."""
+    runs carrier links, and it has submitted nothing yet. `queryable`: carriers that can be asked about an SMS."""
     rows = in_flight.abandoned(tx, wall_us=None if everything else wall_us, limit=LOOKED_AT_ONCE)
+    for carrier in sorted({row["submitted_to"] for row in rows if row["submitted_to"] in queryable}):
+        carriers.lock(tx, carrier)
     for row in sorted(rows, key=lambda row: int(row["account_id"])):
         accounts.lock(tx, row["account_id"])
         message = send.carried(tx, row["kind"], row["message_id"])
@@ -69,6 +79,9 @@ def abandon(tx: Tx, *, now_us: int, wall_us: int, life_us: int = LIFE_US, everyt
             in_flight.decided(tx, [row["id"]])
             continue
         in_flight.note(tx, row, Attempt(now_us, 0, None, ABANDONED, None))
+        if row["submitted_to"] in queryable:
+            at_us = (row["leased_until_us"] or wall_us) - submit.SUBMIT_LEASE_US
+            submissions.put(tx, row["submitted_to"], message["id"], 1, total=1, ref=None, wall_us=at_us)
         until_us = row["submitted_at_us"] + life_us
         _enter(tx, row["id"], message["id"], until_us=until_us, now_us=now_us, wall_us=wall_us)
     return len(rows)

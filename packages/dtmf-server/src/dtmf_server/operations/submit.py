@@ -1,6 +1,6 @@
 """SMS on their way to a carrier: those that renters send, and forwards, which become sent messages here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from dtmf_server.core.errors import Refusal
@@ -27,13 +27,21 @@ class Outgoing:
     to: str
     text: str
     carriers: tuple[str, ...] = ()  # that send for its number, in order of preference; empty: any
+    carrier: str | None = None  # the one on record, which may have it from now on; None: none of them is up
     taken: dict[int, str] = field(default_factory=dict)  # segments that its only carrier has already accepted
 
 
 def outgoing(
-    tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None, wall_us: int | None = None
+    tx: Tx,
+    work: LeasedDelivery,
+    *,
+    now_us: int,
+    daily_limit: int | None,
+    wall_us: int | None = None,
+    first_up: Callable[[Sequence[str]], str | None] = lambda names: next(iter(names), None),
 ) -> Outgoing | None:
-    """Return what to submit for this delivery, or None if there is nothing (more) to send.
+    """Return what to submit for this delivery, or None if there is nothing (more) to send. `first_up` selects from a group's
+    carriers the one that the SMS is submitted to first.
 
     A forward becomes a sent message of the rented number here, charged once, however often it is attempted. From this
     transaction on, until its result is stored, a carrier may have the SMS: its charge stands.
@@ -45,11 +53,12 @@ def outgoing(
     found = _outgoing(tx, work, now_us=now_us, daily_limit=daily_limit)
     if found is None:
         return None
-    in_flight.submit(tx, work.id, now_us=now_us, until_us=(wall_us or work.leased_until_us) + SUBMIT_LEASE_US)
-    carrier, taken = submissions.taken_by(tx, found.message_id)
-    if taken:
-        return replace(found, carriers=(carrier,), taken=taken)
-    return replace(found, carriers=numbers.carriers_of(tx, found.sender))
+    only, taken = submissions.taken_by(tx, found.message_id)
+    names = (only,) if taken else numbers.carriers_of(tx, found.sender)
+    carrier = first_up(names)
+    until_us = (wall_us or work.leased_until_us) + SUBMIT_LEASE_US
+    in_flight.submit(tx, work.id, carrier=carrier, now_us=now_us, until_us=until_us)
+    return replace(found, carriers=names, carrier=carrier, taken=taken)
 
 
 def _outgoing(tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None) -> Outgoing | None:

@@ -2,7 +2,7 @@
 
 `deliveries.submitted_at_us` is set, durably, before an SMS is submitted to a carrier, and cleared with the result. In
 between, no other transaction claims, parks or refunds it. An SMS that a dead process leaves behind is in doubt: its PDU may
-have been written.
+have been written. `submitted_to` is the carrier of the last submit, so that it can be asked.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,33 @@ from dtmf_server.storage.delivery_log import Attempt
 
 _COLUMNS = (
     "d.id, d.account_id, d.rental_id, d.message_id, d.kind, d.destination, d.state, d.attempts, d.attempts_before,"
-    " d.first_attempt_us, d.submitted_at_us, d.stop_reason"
+    " d.first_attempt_us, d.leased_until_us, d.submitted_at_us, d.submitted_to, d.stop_reason"
 )
 
 
-def submit(tx: Tx, delivery_id: int, *, now_us: int, until_us: int) -> None:
+def submit(tx: Tx, delivery_id: int, *, carrier: str | None, now_us: int, until_us: int) -> None:
     """Record that a carrier may have it from now on; after `until_us` (wall time) its process is considered gone."""
     tx.run(
-        "UPDATE deliveries SET submitted_at_us = :now_us, leased_until_us = :until_us WHERE id = :id",
+        "UPDATE deliveries SET submitted_at_us = :now_us, submitted_to = :carrier, leased_until_us = :until_us"
+        " WHERE id = :id",
         id=delivery_id,
+        carrier=carrier,
         now_us=now_us,
         until_us=until_us,
+    )
+
+
+def submit_to_another(tx: Tx, delivery_id: int, *, attempt: int, carrier: str) -> bool:
+    """Record that this carrier may have it from now on, and that the previous one certainly does not. Return False if the
+    attempt has been considered abandoned meanwhile: it must not be submitted."""
+    return bool(
+        tx.run(
+            "UPDATE deliveries SET submitted_to = :carrier"
+            " WHERE id = :id AND attempts = :attempt AND submitted_at_us IS NOT NULL",
+            id=delivery_id,
+            attempt=attempt,
+            carrier=carrier,
+        )
     )
 
 

@@ -12,7 +12,7 @@ from dtmf_server.operations import submit
 from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import instance
+from dtmf_server.storage import in_flight, instance
 from dtmf_server.webhooks.client import Outcome
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
@@ -66,6 +66,7 @@ class Attempts:
                 now_us=clock.now_us(tx),
                 daily_limit=settings.daily_limit,
                 wall_us=wall_us,
+                first_up=self._router.first_up,
             )
         )
         if outgoing is None:
@@ -75,12 +76,24 @@ class Attempts:
         message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text, outgoing.taken)
         outcome: AcceptedSubmit | CarrierRefused
         try:
-            outcome = await self._router.submit(outgoing.message_id, message, order=outgoing.carriers)
+            outcome = await self._router.submit(
+                outgoing.message_id,
+                message,
+                order=outgoing.carriers,
+                recorded=outgoing.carrier,
+                record=lambda carrier: self._record_carrier(delivery, carrier),
+            )
         except CarrierRefused as error:
             outcome = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
         metrics.attempts(delivery.kind, _submit_label(outcome)).inc()
         await self._results.record_submit(delivery, outgoing.message_id, outcome, duration_us=duration_us)
+
+    async def _record_carrier(self, delivery: LeasedDelivery, carrier: str) -> bool:
+        """Record the carrier that gets the SMS next. Return False if it must not get it."""
+        return await self._runtime.db.write(
+            lambda tx: in_flight.submit_to_another(tx, delivery.id, attempt=delivery.attempts, carrier=carrier)
+        )
 
     async def drain(self) -> None:
         """Wait until every result is written."""

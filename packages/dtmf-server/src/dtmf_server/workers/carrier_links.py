@@ -58,7 +58,7 @@ async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
     """Run every carrier's links until cancelled."""
     names = [carrier.name for carrier in routes.carriers]
     await runtime.db.write(lambda tx: carriers.forget_links(tx, except_carriers=names))
-    await _abandon_submits(runtime)
+    await _abandon_submits(runtime, routes)
     routes.owns_links = True
     runtime.db.wakeups.notify({"deliveries"})  # this process may now claim SMS for carriers
     workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
@@ -69,7 +69,7 @@ async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
         routes.owns_links = False
 
 
-async def _abandon_submits(runtime: Runtime) -> None:
+async def _abandon_submits(runtime: Runtime, routes: CarrierRouter) -> None:
     """Put in doubt the submits that the previous process had pending when it lost the carriers' links."""
     clock, settings = runtime.clock, runtime.settings
     while await runtime.db.write(
@@ -79,6 +79,7 @@ async def _abandon_submits(runtime: Runtime) -> None:
             wall_us=clock.wall_us(),
             life_us=settings.doubt_us,
             everything=True,
+            queryable=routes.queryable,
         )
     ):
         pass

@@ -2,7 +2,7 @@
 the SMS counts as in doubt."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, FindsSubmits, SmsCarrier
@@ -32,13 +32,33 @@ class CarrierRouter:
         self.carriers, self.owns_links = carriers, False
         self._find_after_s, self._wall_us = find_after_s, wall_us
 
-    async def submit(self, message_id: int, message: CarrierMessage, *, order: Sequence[str]) -> AcceptedSubmit:
+    @property
+    def queryable(self) -> frozenset[str]:
+        """The names of the carriers that can be asked whether they accepted an SMS."""
+        return frozenset(carrier.name for carrier in self.carriers if isinstance(carrier, FindsSubmits))
+
+    def first_up(self, order: Sequence[str]) -> str | None:
+        """Return the name of the carrier that `submit` would start with; None if none is up."""
+        return next((carrier.name for carrier in self._allowed(order) if carrier.can_submit()), None)
+
+    async def submit(
+        self,
+        message_id: int,
+        message: CarrierMessage,
+        *,
+        order: Sequence[str],
+        recorded: str | None,
+        record: Callable[[str], Awaitable[bool]],
+    ) -> AcceptedSubmit:
         """Submit an SMS to the first carrier in `order` (if empty: of all carriers) that is up. If that carrier certainly
-        does not have it and may accept it later, submit it to the next. Raises CarrierRefused."""
+        does not have it and may accept it later, submit it to the next.
+
+        The carrier's name is on record before it gets the SMS: `recorded` is, and another is passed to `record`, which
+        returns False if the SMS must not be submitted any more. Raises CarrierRefused.
+        """
         if not self.carriers:
             raise CarrierRefused("no carrier is configured", permanent=False)
-        named = {carrier.name: carrier for carrier in self.carriers}
-        allowed = [named[name] for name in order if name in named] if order else [*self.carriers]
+        allowed = self._allowed(order)
         if not allowed:
             raise CarrierRefused("no carrier of this number's group is configured", permanent=False)
         refused = CarrierRefused("the carrier's link is down", permanent=False, may_be_taken=bool(message.taken))
@@ -46,6 +66,10 @@ class CarrierRouter:
         for carrier in allowed:
             if not carrier.can_submit():
                 continue
+            if carrier.name != recorded:
+                if not await record(carrier.name):
+                    break
+                recorded = carrier.name
             try:
                 return AcceptedSubmit(carrier.name, tuple(await self._submit(carrier, message_id, message)))
             except CarrierRefused as error:
@@ -53,6 +77,10 @@ class CarrierRouter:
                 if error.permanent or error.may_be_taken:
                     break
         raise refused
+
+    def _allowed(self, order: Sequence[str]) -> list[SmsCarrier]:
+        named = {carrier.name: carrier for carrier in self.carriers}
+        return [named[name] for name in order if name in named] if order else [*self.carriers]
 
     async def _submit(self, carrier: SmsCarrier, message_id: int, message: CarrierMessage) -> Sequence[str]:
         """Submit to one carrier. If it does not respond and can be queried, ask it whether it has the SMS."""

@@ -141,7 +141,13 @@ class DeliveryWorker:
         if not await db.read_autocommit(lambda tx: in_flight.is_due(tx, now_us=clock.now_us(tx), wall_us=wall_us)):
             return
         while await db.write(
-            lambda tx: doubt.abandon(tx, now_us=clock.now_us(tx), wall_us=wall_us, life_us=settings.doubt_us)
+            lambda tx: doubt.abandon(
+                tx,
+                now_us=clock.now_us(tx),
+                wall_us=wall_us,
+                life_us=settings.doubt_us,
+                queryable=self._router.queryable,
+            )
         ):
             pass
         while await db.write(lambda tx: doubt.give_up(tx, now_us=clock.now_us(tx))):

@@ -39,12 +39,16 @@ def refused(carrier: AndroidCarrier, message: CarrierMessage = MESSAGE) -> Carri
     return raised.value
 
 
+async def never(carrier: str) -> bool:
+    raise AssertionError(f"{carrier} is not on record")
+
+
 def routed(phone: SimulatedPhone) -> str:
     """Submit as the service does, with a new process, asking the phone after a doubt: "accepted", "refused" or "doubt"."""
     carrier = carrier_for(phone)
     router = CarrierRouter([carrier], find_after_s=0, wall_us=phone.wall)
     try:
-        using(carrier, lambda: router.submit(7, MESSAGE, order=["pixel"]))
+        using(carrier, lambda: router.submit(7, MESSAGE, order=["pixel"], recorded="pixel", record=never))
     except CarrierRefused as error:
         return "doubt" if error.in_doubt else "refused"
     return "accepted"

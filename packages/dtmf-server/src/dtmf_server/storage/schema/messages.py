@@ -81,6 +81,7 @@ deliveries = Table(
     Column("reason", Text),
     # When the current attempt became one that a carrier may have accepted; null once its result is written.
     Column("submitted_at_us", BigInteger),
+    Column("submitted_to", Text),  # the carrier of the last submit
     # Why it is parked rather than retried if the carrier does not accept it in the current attempt or after a doubt.
     Column("stop_reason", Text),
     CheckConstraint("(state IN ('waiting', 'in_doubt')) = (finished_at_us IS NULL)", name="finished"),
