@@ -10,13 +10,13 @@ import pytest
 
 from dtmf_server.core.errors import NoNumbersAvailable, TooManySupplyNumbers
 from dtmf_server.core.inbound import InboundMessage
-from dtmf_server.core.number_supply import PRICE_UNIT
+from dtmf_server.core.number_supply import NEEDS_ADDRESS, PRICE_UNIT
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from dtmf_server.operations import rent, supply
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage import supplies, supply_numbers
 from dtmf_server.storage.db import Database, Row
-from dtmf_server.workers.supply import NEEDS_ADDRESS, ClockJumped, Supplier, compare, work
+from dtmf_server.workers.supply import ClockJumped, Supplier, compare, work
 from harness import FakeWall, give_coins, open_account
 from supply.conftest import RULES, TERMS
 from support.providers.number_market import Market

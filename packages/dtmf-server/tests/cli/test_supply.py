@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -16,6 +16,7 @@ from dtmf_server.storage import numbers, supplies
 from dtmf_server.storage.db import Database
 from dtmf_server.workers.supply import Supplier, compare, work
 from support.providers.number_market import Market
+from support.providers.twilio import Twilio
 from support.selling import Seller
 
 HEAD = "id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_message"
@@ -43,7 +44,8 @@ def imported(run: Run, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
 
     def importing(terms: str, *more: str) -> tuple[int, str, str]:
         (tmp_path / "groups.csv").write_text("\n".join([f"{HEAD},{TERMS}", f"{GROUP},{terms}", *more]))
-        return run("groups", "import", str(tmp_path / "groups.csv"))
+        config = tmp_path / "dtmf.toml"
+        return run("groups", "import", str(tmp_path / "groups.csv"), *(["--config", str(config)] * config.exists()))
 
     return importing
 
@@ -97,6 +99,51 @@ def test_a_group_that_earns_less_than_its_numbers_cost_is_warned_about(
     warning = "group new earns 110 satoshis from the shortest rental, and a month of a number may cost 1500"
     assert status == 0 and f"warning: {warning}" in out
     assert warning in run("doctor")[1]
+
+
+@pytest.fixture
+def twilio(tmp_path: Path) -> Iterator[Twilio]:
+    """A configured carrier that sells numbers, and one that does not."""
+    with Twilio() as provider:
+        provider.market = Market(wall_us, [f"+1305555{n:04d}" for n in range(9)])
+        smpp = 'name = "smsc"\nkind = "smpp"\nhost = "127.0.0.1"\nport = 2775\nsystem_id = "a"\npassword = "b"\n'
+        keys = f'account_sid = "{provider.account_sid}"\nauth_token = "{provider.token}"\nbase_url = "{provider.url}"\n'
+        (tmp_path / "dtmf.toml").write_text(
+            f'[server]\npublic_url = "https://sms.example"\n[[carrier]]\nname = "twilio"\nkind = "twilio"\n{keys}'
+            f"[[carrier]]\n{smpp}"
+        )
+        yield provider
+
+
+def test_a_country_that_needs_an_address_is_refused_before_anything_is_imported(
+    db: Database, imported: Callable[..., tuple[int, str, str]], twilio: Twilio
+) -> None:
+    assert twilio.market is not None
+    twilio.market.needs_address = True
+    status, out, _ = imported(",,,twilio,1,5,,1.50,")
+    assert status == 1 and "groups.csv:2: this country needs an address or documents" in out
+    assert "buy them in the carrier's portal" in out and "nothing was imported" in out
+    assert db.read_blocking(lambda tx: numbers.group(tx, "new")) is None
+    twilio.market.needs_address = False
+    assert imported(",,,twilio,1,5,,1.50,")[0] == 0
+    assert not twilio.market.purchases
+
+
+def test_a_carrier_that_sells_no_numbers_is_refused_as_a_supply(
+    imported: Callable[..., tuple[int, str, str]], twilio: Twilio
+) -> None:
+    status, out, _ = imported(",,,smsc,1,5,,1.50,")
+    assert status == 1 and "groups.csv:2: carrier smsc does not sell numbers" in out
+
+
+def test_a_supply_that_cannot_be_asked_is_imported_with_a_warning(
+    imported: Callable[..., tuple[int, str, str]], twilio: Twilio
+) -> None:
+    status, out, _ = imported(",,,telnyx,1,5,,1.50,")
+    assert status == 0 and "warning: groups.csv:2: carrier telnyx is not in the configuration" in out
+    twilio.read_faults.extend(["500"] * 9)
+    status, out, _ = imported(",,,twilio,1,5,,1.50,")
+    assert status == 0 and "warning: groups.csv:2: carrier twilio can't be asked for numbers at present: " in out
 
 
 def test_the_state_is_shown_and_doctor_names_what_only_one_side_knows(

@@ -34,10 +34,13 @@ MONTHLY_PRICE = Decimal("1.15")
 AREA_CODES = [code for code in range(201, 990) if code % 100 != 11 and code // 10 % 10 != 9]
 
 
+SIMULATOR = "simulator"  # the carrier of a sandbox without configured ones
+
+
 class SimulatedCarrier:
     """A carrier without a network. `is_ours` returns whether a number belongs to the service."""
 
-    def __init__(self, *, is_ours: Callable[[str], Awaitable[bool]], name: str = "simulator") -> None:
+    def __init__(self, *, is_ours: Callable[[str], Awaitable[bool]], name: str = SIMULATOR) -> None:
         self.name = name
         self._is_ours = is_ours
         self._attempts: dict[int, int] = {}  # of messages to the busy number that are not accepted yet

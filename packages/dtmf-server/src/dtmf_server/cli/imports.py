@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from dtmf_server.cli import supply_check
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import difference_lines, free_lines, warning_text
 from dtmf_server.cli.output import print_line
@@ -106,6 +107,7 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
     """Import groups, numbers or prices from a file, or show what that would change. Returns the exit status."""
     try:
         file = _read(options)
+        unasked = supply_check.check(file, configuration) if options.kind == "groups" else []
         with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
             difference = _apply(db, file, options)
             cheap = _cheap(db, configuration) if options.kind == "groups" else []
@@ -113,7 +115,7 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
         return _refused(options, wrong.complaints, [asdict(each) for each in wrong.found])
     except import_catalog.FreePrices as free:
         return _refused(options, free_lines(free.prices), [])
-    warnings = [*(warning_text(warning) for warning in import_catalog.warnings(file)), *cheap]
+    warnings = [*(warning_text(warning) for warning in import_catalog.warnings(file)), *cheap, *unasked]
     if options.json:
         found = _json(options, file, difference) | {"notes": file.notes, "warnings": warnings, "errors": []}
         print_line(json.dumps(found))

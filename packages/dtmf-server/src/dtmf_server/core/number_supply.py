@@ -26,6 +26,7 @@ LISTED_AFTER_US = 10 * MINUTE_US  # a number not listed by then, after an order 
 RELEASE_BEFORE_US = DAY_US
 RETRY_AFTER_S = 15  # for clients, while a number is being bought
 PER_ACCOUNT_MAX = 5
+NEEDS_ADDRESS = "this country needs an address or documents: numbers of it can't be bought on demand"
 
 
 class State(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dtmf_server.carriers.base import CarrierRefused, NumberOffer, SellsNumbers, SmsCarrier
-from dtmf_server.core.number_supply import LISTED_AFTER_US, SupplyRules
+from dtmf_server.core.number_supply import LISTED_AFTER_US, NEEDS_ADDRESS, SupplyRules
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.units import DAY_US
 from dtmf_server.operations import supply, supply_comparison, supply_status
@@ -26,7 +26,6 @@ log = logging.getLogger("dtmf.supply")
 
 POLL_INTERVAL_S = 30.0
 OFFERS_MAX = 30
-NEEDS_ADDRESS = "this country needs an address or documents: numbers of it can't be bought on demand"
 
 T = TypeVar("T")
 
