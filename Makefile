@@ -35,7 +35,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-lightning test-proofs lint messages prove bench bench-peers clean
+.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-lightning test-deploy test-proofs lint messages prove bench bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -45,6 +45,7 @@ help:
 	@echo "make test-quick   run the tests in packages/ on SQLite, without server processes"
 	@echo "make test-bitcoin     test deposits with Bitcoin Core (on Debian, as root, builds it once: 10 minutes)"
 	@echo "make test-lightning   test with real Lightning nodes: Electrum, LNbits (on Debian, as root, installs them)"
+	@echo "make test-deploy      test the container image, the systemd unit, Caddy and the alerts (on Debian, as root, installs them)"
 	@echo "make test-browser     test the website in Chromium (on Debian, as root, installs it)"
 	@echo "make test-peers       test with third-party software: Node.js, Kannel, gammu-smsd, jq (on Debian, as root, installs it)"
 	@echo "make test-namespaces  test that webhooks can't reach internal networks (Linux, root, iproute2)"
@@ -88,6 +89,11 @@ test-lightning: $(DEV)
 	bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && programs=$$($(BIN)/python tests/lightning_nodes/install.py) && \
 	env DTMF_TEST_BITCOIND="$$bitcoind" $$programs \
 	$(BIN)/python -m pytest --quiet $(call report,lightning) tests/lightning_nodes $(ARGS)
+
+# What is in deploy/: the container image, the systemd unit, Caddy, the alerts.
+test-deploy: $(DEV)
+	@sh tests/deploy/install.sh
+	$(BIN)/python -m pytest --quiet $(call report,deploy) -o python_files=deployed.py tests/deploy $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)

@@ -3,18 +3,29 @@
 tests/peers/test_snippets.py, tests/end_to_end/test_docs.py and, for docs/carriers/, test_carrier_pages.py run them: the
 first needs jq. A block that needs other software names the test that runs it."""
 
+import configparser
 import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.markdown import MARK, Block, blocks, pages
 from support.paths import ROOT
 
 # `text` isn't code: a diagram, a sample of output, or generated from the code.
-RUN, DATA, SHOWN = {"console", "python", "sh"}, {"json": json.loads, "toml": tomllib.loads}, {"text"}
+RUN, DATA, SHOWN = (
+    {"console", "python", "sh"},
+    {
+        "json": json.loads,
+        "toml": tomllib.loads,
+        "yaml": yaml.safe_load,
+        "ini": configparser.ConfigParser().read_string,
+    },
+    {"text"},
+)
 PAGES = [page for page in pages() if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
 
 

@@ -190,3 +190,17 @@ def test_the_service_starts_after_a_kill_during_its_first_start(tmp_path: Path, 
         assert request(service.wait_ready().url, service.token, "GET", "/account").json == {"balance": 0}
         assert service.stop() == 0
     assert run("verify", "--data", tmp_path)[0] == 0
+
+
+def test_systemd_learns_when_the_service_is_ready_alive_and_stopping(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        with Service(tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="100000") as service:
+            states = [manager.recv(100) for _ in range(3)]
+            assert states == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+            service.wait_ready()
+            assert service.stop(signal.SIGTERM, within_s=STOPS_WITHIN_S) == 0
+        state = b""
+        while state != b"STOPPING=1":
+            state = manager.recv(100)

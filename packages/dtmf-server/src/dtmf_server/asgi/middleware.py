@@ -16,6 +16,7 @@ from dtmf_server.core.errors import RateLimited
 from dtmf_server.http.client_address import address_of, header, rate_limit_key
 from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.http.sse import STREAM_CONTINUATION
+from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Settings
 from dtmf_server.runtime.logging import request_id
 from dtmf_server.web.kit.error_pages import error_page
@@ -62,6 +63,7 @@ class RequestMiddleware:
             else:
                 await self._serve(scope, receive, send_with_id)
         finally:
+            metrics.count_response(status)
             if log.isEnabledFor(logging.INFO):
                 _note(scope, status, took_s=time.perf_counter() - started_s)
             request_id.reset(reset)

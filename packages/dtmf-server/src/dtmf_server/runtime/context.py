@@ -72,3 +72,4 @@ class Runtime:
     troubles: dict[str, str] = field(default_factory=dict)  # why a worker is not running, by its name
     traces: Mapping[str, Trace] = field(default_factory=dict)  # the recorder of each carrier's traffic
     invoices: InvoiceCreator | None = None  # None: no Lightning
+    folder: Path | None = None  # of the SQLite file; None: the database is on a server

@@ -1,8 +1,9 @@
 """Metrics for Prometheus, on a listener of their own: only the operator should see them."""
 
 import logging
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -14,7 +15,7 @@ from prometheus_client.registry import Collector
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import lightning_health
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import carriers, delivery_log, deposits, strays
+from dtmf_server.storage import accounts, carriers, delivery_log, deposits, numbers, strays
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
@@ -28,6 +29,16 @@ ATTEMPTS = Counter("dtmf_delivery_attempts", "Delivery attempts, by kind and res
 CALLBACKS = Counter(
     "dtmf_carrier_callbacks", "Requests to a carrier's callback URL, by result", ["carrier", "result"], registry=None
 )
+
+RESPONSES = Counter("dtmf_http_responses", "HTTP responses, by class of status", ["status"], registry=None)
+_RESPONSES = {hundred: RESPONSES.labels(status=f"{hundred}xx") for hundred in range(1, 6)}
+FREE_MAX = 1000  # free numbers of a group are counted up to this
+
+
+def count_response(status: int) -> None:
+    """Count a response; 0 if the client disconnected before there was one."""
+    if counter := _RESPONSES.get(status // 100):
+        counter.inc()
 
 
 @cache
@@ -85,6 +96,46 @@ class QueueCollector(Collector):
         yield from _addresses(gap)
         yield from _chain(chain, followed, wall_us=self._runtime.clock.wall_us())
         yield from _lightning(lightning)
+
+
+class _Business(Collector):
+    """Accounts, money and stock, the workers of this process, and the disk that the database is on."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+
+    def collect(self) -> Iterator[Any]:
+        """Yield the current figures."""
+        runtime = self._runtime
+
+        def look(tx: Tx) -> Any:
+            terms = {"now_us": runtime.clock.now_us(tx), "cooldown_us": runtime.settings.cooldown_us}
+            free = numbers.free_by_group(tx, **terms, at_most=FREE_MAX)
+            return accounts.totals(tx), free, numbers.rented_by_group(tx)
+
+        totals, free, rented = self._reader.submit(runtime.db.read_blocking, look).result()
+        troubles = dict(runtime.troubles)
+        yield GaugeMetricFamily("dtmf_accounts", "Accounts that are not closed", value=totals["open"])
+        yield GaugeMetricFamily(
+            "dtmf_liability_satoshis", "The sum of all booked balances: owed to customers", value=totals["balance"]
+        )
+        yield GaugeMetricFamily("dtmf_debt_satoshis", "The sum of what customers owe", value=totals["debt"])
+        yield _by_label("dtmf_numbers_free", f"Numbers that can be rented now, up to {FREE_MAX}", "group", free)
+        yield _by_label("dtmf_numbers_rented", "Numbers that are rented", "group", rented)
+        yield GaugeMetricFamily("dtmf_workers_failing", "Workers of this process that fail", value=len(troubles))
+        yield _by_label("dtmf_worker_failing", "1 for each such worker", "worker", dict.fromkeys(troubles, 1))
+        if self._runtime.folder is not None:
+            disk = shutil.disk_usage(self._runtime.folder)
+            yield GaugeMetricFamily("dtmf_disk_bytes", "Size of the disk that the database is on", value=disk.total)
+            yield GaugeMetricFamily("dtmf_disk_free_bytes", "Free space on that disk", value=disk.free)
+
+
+def _by_label(name: str, text: str, label: str, figures: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in sorted(figures.items()):
+        family.add_metric([key], value)
+    return family
 
 
 def _addresses(gap: Row) -> Iterator[Any]:
@@ -170,13 +221,16 @@ class _Links(Collector):
             yield family
 
 
+def collectors(runtime: Runtime) -> list[Collector]:
+    """Return every collector of `/metrics`."""
+    return [ATTEMPTS, CALLBACKS, RESPONSES, QueueCollector(runtime), _Links(runtime), _Business(runtime)]
+
+
 def listen(runtime: Runtime, *, host: str, port: int) -> Any:
     """Serve `/metrics` in a separate thread. Return the server."""
     registry = CollectorRegistry()
-    registry.register(ATTEMPTS)
-    registry.register(CALLBACKS)
-    registry.register(QueueCollector(runtime))
-    registry.register(_Links(runtime))
+    for collector in collectors(runtime):
+        registry.register(collector)
     server, _ = start_http_server(port, addr=host, registry=registry)
     server.RequestHandlerClass.timeout = REQUEST_S  # type: ignore[attr-defined]  # of StreamRequestHandler
     server.handle_error = _failed  # type: ignore[method-assign]  # socketserver's prints a traceback for every hang-up

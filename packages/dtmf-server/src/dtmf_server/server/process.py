@@ -24,7 +24,7 @@ from dtmf_server.event_loop import new_event_loop
 from dtmf_server.operations import sandbox
 from dtmf_server.payments.bitcoin.chain import Chain
 from dtmf_server.payments.bitcoin.simulator import SimulatedChain
-from dtmf_server.runtime import metrics
+from dtmf_server.runtime import metrics, service_manager
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.server.lightning import NodeInvoices
@@ -250,6 +250,15 @@ def serve(
         runner.run(_serve(runtime, server, listener, running, ready=ready))
 
 
+@asynccontextmanager
+async def _watchdog() -> AsyncIterator[None]:
+    task = asyncio.create_task(service_manager.keep_watchdog_fed())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 async def _serve(
     runtime: Runtime,
     server: Server | None,
@@ -261,6 +270,7 @@ async def _serve(
     stop = asyncio.Event()
 
     def stopping() -> None:
+        service_manager.notify("STOPPING=1")
         stop.set()
         runtime.db.wakeups.stop()
         if server is not None:
@@ -269,7 +279,8 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping)
     ready()
-    async with running:
+    service_manager.notify("READY=1")
+    async with running, _watchdog():
         if server is not None and listener is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(WARM_UP_AFTER_S, loop.run_in_executor, None, templating.warm_up)

@@ -68,6 +68,8 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     if url.startswith("sqlite:///"):
         db.write_blocking(outbox.release_all)  # held by the previous process with this file, which has ended
     runtime = Runtime(db, clock, settings, prefetching(derive) if derive else None)
+    if url.startswith("sqlite:///"):
+        runtime.folder = sqlite_path(url).parent
     attach_node(config, runtime)
     return runtime
 

@@ -137,6 +137,17 @@ def lock(tx: Tx, *account_ids: int) -> None:
     tx.lock_rows("SELECT id FROM accounts WHERE id = ANY(:ids) ORDER BY id", ids=sorted(account_ids))
 
 
+def totals(tx: Tx) -> Row:
+    """Return the number of customer accounts that are not closed, and the sums of all customers' booked balances and
+    debts."""
+    row = tx.one(
+        "SELECT count(*) FILTER (WHERE closed_at_us IS NULL) AS open, coalesce(sum(balance), 0) AS balance,"
+        " coalesce(sum(debt), 0) AS debt FROM accounts WHERE kind = 'customer'"
+    )
+    assert row is not None
+    return row
+
+
 def by_ids(tx: Tx, ids: list[int]) -> list[Account]:
     """Return these accounts, for reading."""
     return _with_costs(tx, tx.all(f"SELECT {_COLUMNS} FROM accounts WHERE id = ANY(:ids) ORDER BY id", ids=ids))

@@ -325,6 +325,14 @@ def free_by_group(tx: Tx, *, now_us: int, cooldown_us: int, at_most: int) -> dic
     return {row["id"]: min(int(row["free"]), at_most) for row in rows}
 
 
+def rented_by_group(tx: Tx) -> dict[str, int]:
+    """Return how many numbers of each group are rented."""
+    rows = tx.all(
+        "SELECT g.id, (SELECT count(*) FROM numbers n WHERE n.group_id = g.id AND n.rented) AS rented FROM groups g"
+    )
+    return {row["id"]: int(row["rented"]) for row in rows}
+
+
 def count_free(tx: Tx, group_id: str, *, now_us: int, cooldown_us: int, at_most: int) -> int:
     """Return how many numbers of a group can be rented now, counted up to `at_most`."""
     row = tx.one(
