@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRentals
+from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended, supply
+from dtmf_server.operations import account, ended, limits, supply
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
@@ -28,14 +29,20 @@ def start(
     cooldown_us: int,
     e164: str | None = None,
     rules: SupplyRules = DEFAULT_RULES,
+    max_minutes: int | None = None,
+    max_sats: int | None = None,
+    label: str | None = None,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
-    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out.
+    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `max_minutes` and
+    `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py).
 
-    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
+    Raises GroupNotFound, LimitTooLow, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
     NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
+    limits.require(max_minutes, "max_minutes", minimum=1)
+    limits.require(max_sats, "max_sats", minimum=limits.minimum_sats(group))
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
@@ -48,10 +55,14 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us)
+        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us, label=label)
         minute = group["rental_cost_per_minute"]
         rental = LiveRental(rental_id, now_us, minute, e164=found, monthly_cap=cap, booked_minutes=1)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
+        if max_minutes is not None or max_sats is not None:
+            sms_cost = group["cost_per_inbound_message"] or 0
+            limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats)
+            limits.store(tx, ledger, [(account_id, limited)])
     return rentals.by_id(tx, rental_id)
 
 
