@@ -383,7 +383,8 @@ class PlainService:
         if state not in self._run_outs:
             self._run_outs[state] = run_out_us(written.balance, written.live)
         at_us = self._run_outs[state]
-        if at_us is None or at_us > now_us:
+        ended = any(limit_us is not None and limit_us <= now_us for limit_us in self._limits_us(written))
+        if not ended and (at_us is None or at_us > now_us):
             return at_us
         account = self.at(account_id, now_us)
         return run_out_us(account.balance, account.live)

@@ -119,6 +119,12 @@ def set_label(tx: Tx, account_id: int, e164: str, label: str | None, *, now_us: 
     return rentals.by_id(tx, rental["id"])
 
 
+def left(rental: Row, *, now_us: int) -> int | None:
+    """Return what a rental, live or ended, may still cost; None without `max_sats`."""
+    limited = rentals.with_limits(rental)
+    return limited.left(limited.minutes_at(now_us) if rental["ended_at_us"] is None else rental["booked_minutes"])
+
+
 def minimum_sats(group: Row) -> int:
     """Return the lowest `max_sats` of a new rental in this group: set-up, the first minute and one inbound SMS."""
     return int(group["setup_cost"] + group["rental_cost_per_minute"] + (group["cost_per_inbound_message"] or 0))

@@ -40,7 +40,8 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, label: s
 def live(tx: Tx, account_id: int) -> list[Row]:
     """Return an account's live rentals for display, oldest first."""
     return tx.all(
-        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action"
+        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action,"
+        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
