@@ -15,13 +15,25 @@ _HOOKED = " AND action = 'webhook'"
 _RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us"
 
 
-def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, label: str | None = None) -> int:
-    """Add a rental with its first minute and return its ID; the group's current prices become its own."""
+def add(
+    tx: Tx,
+    *,
+    account_id: int,
+    e164: str,
+    group: Row,
+    now_us: int,
+    label: str | None = None,
+    network: bytes | None = None,
+    refunds_setup: bool = False,
+) -> int:
+    """Add a rental with its first minute and return its ID; the group's current prices and terms become its own."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
-        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label)"
+        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, refund_within_minutes,"
+        " refund_percent, refunds_setup, network)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
-        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label) RETURNING id",
+        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :refund_within_minutes,"
+        " :refund_percent, :refunds_setup, :network) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -32,6 +44,10 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, label: s
         monthly_cap=effective(group["monthly_cap"], group["rental_cost_per_minute"]),
         now_us=now_us,
         label=label,
+        refund_within_minutes=group["refund_within_minutes"],
+        refund_percent=group["refund_percent"],
+        refunds_setup=refunds_setup,
+        network=network,
     )
     assert row is not None
     return int(row["id"])

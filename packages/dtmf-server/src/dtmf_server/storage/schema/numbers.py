@@ -134,7 +134,8 @@ rentals = Table(
         ),
     ),
     Column("label", Text, CheckConstraint("length(label) BETWEEN 1 AND 100", name="label")),
-    # The group's terms of refunds when it started; whether they include the set-up; a keyed hash of the renter's network.
+    # The group's terms of refunds when it started, and whether they include the set-up. `network`: a keyed hash of the
+    # renter's network, until the refund is decided.
     Column("refund_within_minutes", Integer),
     Column(
         "refund_percent",
@@ -145,7 +146,7 @@ rentals = Table(
         ),
     ),
     Column("refunds_setup", Boolean, nullable=False, server_default=false()),
-    Column("network", LargeBinary, CheckConstraint("network IS NULL OR ended_at_us IS NULL", name="network")),
+    Column("network", LargeBinary, CheckConstraint("network IS NULL OR refund_percent IS NOT NULL", name="network")),
     CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
     CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
     CheckConstraint("ended_at_us >= started_at_us", name="order"),
@@ -159,6 +160,7 @@ rentals = Table(
     partial_index(
         "ix_rentals_limit", "account_id", "limit_at_us", "id", where="ended_at_us IS NULL AND limit_at_us IS NOT NULL"
     ),
+    partial_index("ix_rentals_undecided", "ended_at_us", where="network IS NOT NULL AND ended_at_us IS NOT NULL"),
     # Live rentals that have a cost, in the order in which their minutes start.
     Index(
         "ix_rentals_phase",
