@@ -7,7 +7,7 @@ from dtmf_server.core.refunds import RefundCaps
 from dtmf_server.operations import account, close_account, meter, rent, rental_refunds, send, verify
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.receive import receive_many
-from dtmf_server.storage import numbers
+from dtmf_server.storage import carriers, numbers
 from dtmf_server.storage.db import Database, Row, Tx
 from effort import REFUND_ACCOUNTS
 from harness import DAY_US, MINUTE_US, START_US, give_coins, open_account
@@ -151,9 +151,10 @@ def give_without_deposit(db: Database, account_id: int, sats: int) -> None:
 
 def store_part(tx: Tx, e164: str) -> None:
     """Store one part of a long SMS."""
+    carriers.lock(tx, "x")
     tx.run(
         "INSERT INTO parts (carrier, recipient, sender, ref, ref_bits, total, number, octets, coding, dcs, udh, stored_wall_us)"
-        " VALUES ('x', :e164, '+1234', 1, 8, 2, 1, :octets, 0, 0, :octets, 0)",
+        " VALUES ('x', :e164, '+1234', 1, 8, 2, 1, :octets, 'gsm7', 0, :octets, 0)",
         e164=e164,
         octets=b"x",
     )
