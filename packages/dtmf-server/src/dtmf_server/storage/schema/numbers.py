@@ -201,7 +201,7 @@ rental_outcomes = Table(
     Column("rentals", BigInteger, nullable=False),
 )
 
-# What rentals that received nothing got back. `paid_sats`: the price of the minutes. The account gets no other refund in
+# Refunds of rentals that received nothing. `paid_sats`: the price of the minutes. The account gets no other refund in
 # this group until it has received an SMS there with an ID above `after_message_id`.
 rental_refunds = Table(
     "rental_refunds",
