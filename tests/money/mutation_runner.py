@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from money.mutations import FAULTS, Fault
+from money.fault import Fault
+from money.mutations import FAULTS
 
 ROOT = Path(__file__).parent.parent.parent
 SERVER = Path("packages/dtmf-server/src/dtmf_server")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from money import mutation_runner
-from money.mutations import FAULTS, HANDFUL, Fault
+from money.fault import Fault
+from money.mutations import FAULTS, HANDFUL
 
 SIZE = {"steps": 1500, "examples": 30}
 
