@@ -249,6 +249,17 @@ def test_limits_hold_while_messages_ends_and_changes_race(db: Database) -> None:
     assert len(over) == 1 and db.read_blocking(verify.differences) == []
 
 
+def test_a_limit_half_a_minute_after_the_run_out_is_still_the_reason(db: Database) -> None:
+    renter = Renter(db, coins=2 * 5 * MINUTE)
+    other = renter.rents()
+    limited = renter.rents(START_US + MINUTE_US // 2, max_minutes=5)
+    late_us = START_US + DAY_US
+    renter.sweeps(late_us)
+    assert renter.last(other, late_us) == ("depleted", 5 * MINUTE_US, 5)
+    assert renter.last(limited, late_us) == ("limit", 5 * MINUTE_US, 5)
+    assert db.read_blocking(verify.differences) == []
+
+
 def test_a_run_out_before_the_limit_ends_the_rental_as_before(db: Database) -> None:
     renter = Renter(db, coins=5 * MINUTE)
     e164 = renter.rents(max_minutes=6, max_sats=10_000)
