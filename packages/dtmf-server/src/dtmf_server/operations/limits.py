@@ -19,7 +19,8 @@ class MessageBudget:
 
     def __init__(self, tx: Tx, ledger: Ledger, rental_ids: Iterable[int]) -> None:
         self._tx, self._ledger = tx, ledger
-        found = rentals.limited(tx, sorted(rental_ids))
+        ids = sorted(rental_ids)
+        found = rentals.limited(tx, ids) if ids else {}
         self._rentals = {id_: each for id_, each in found.items() if each.max_sats is not None}
         self._live = (
             {running.rental_id for running in rentals.running(tx, [*self._rentals])} if self._rentals else set()
@@ -55,6 +56,8 @@ class MessageBudget:
 
     def store(self) -> None:
         """Write the counts, and end the rentals that are used up."""
+        if not self._changed:
+            return
         store(self._tx, self._ledger, [(account_id, self._rentals[id_]) for id_, account_id in self._changed.items()])
         over = [id_ for id_, account_id in self._changed.items() if self.is_over(account_id, id_)]
         for running in rentals.running(self._tx, over):

@@ -29,6 +29,12 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
         now_us = clock.now_us(tx)
         return None if guard.has_jumped() else meter.sweep(tx, now_us=now_us)
 
+    def decide_refunds(tx: Tx) -> None:
+        """Decide refunds of rentals that ended, unless the clock can't be trusted."""
+        now_us = clock.now_us(tx)
+        if not guard.has_jumped():
+            rental_refunds.decide_due(tx, caps=caps, now_us=now_us)
+
     try:
         while True:
             woken.clear()
@@ -36,7 +42,7 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
                 lambda tx: (meter.next_due_us(tx), clock.now_us(tx), rental_refunds.is_due(tx))
             )
             if unused:
-                await db.write(lambda tx: rental_refunds.decide_due(tx, caps=caps, now_us=clock.now_us(tx)))
+                await db.write(decide_refunds)
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
             if swept is None or guard.has_jumped():
                 reason = "the clock has jumped by more than an hour: the meter pauses until it is correct again"
