@@ -1,17 +1,7 @@
 """Faults for the money code, each of which a test must catch: data for mutation_runner.py."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A text in a file below the source of dtmf_server, its replacement, and what that breaks."""
-
-    file: str
-    original: str
-    replacement: str
-    breaks: str
-
+from money import limit_mutations
+from money.fault import Fault
 
 FAULTS = [
     # --- the meter's arithmetic
@@ -23,8 +13,8 @@ FAULTS = [
     ),
     Fault(
         "core/billing.py",
-        "and instant <= now_us:",
-        "and instant < now_us:",
+        "        if instant > now_us:\n            break\n",
+        "        if instant >= now_us:\n            break\n",
         "money that runs out at this instant still pays for a rental",
     ),
     Fault(
@@ -86,7 +76,7 @@ FAULTS = [
     ),
     Fault(
         "operations/ledger.py",
-        "self._end(account, rental, account.settled_at_us, reason)",
+        "self._end(account, rental, min(account.settled_at_us, rental.limit_at_us or NEVER_US), reason)",
         "self._end(account, rental, billing.next_minute_from(rental, account.settled_at_us + 1), reason)",
         "a rental ends at the end of its minute, not when it was ended",
     ),
@@ -199,8 +189,8 @@ FAULTS = [
     # --- messages
     Fault(
         "operations/receive.py",
-        "cost = min(price, ledger.balance(account_id))",
-        "cost = price",
+        "or 0, ledger.balance(account_id))",
+        "or 0, 10**15)",
         "an SMS is withheld for insufficient funds",
     ),
     Fault(
@@ -233,6 +223,7 @@ FAULTS = [
         "if work.rental_id == 0:",
         "an SMS is forwarded from a number whose money ran out",
     ),
+    *limit_mutations.FAULTS,
     # --- SMS in doubt
     Fault(
         "storage/outbox.py",
@@ -307,8 +298,8 @@ FAULTS = [
     ),
     Fault(
         "storage/accounts.py",
-        'depletes_at_us <= :now_us"',
-        'depletes_at_us < :now_us"',
+        "{due} <= :now_us ORDER BY",
+        "{due} < :now_us ORDER BY",
         "the meter misses money that runs out now",
     ),
     Fault("storage/accounts.py", "            a.debt,\n", "            0,\n", "debts are not stored"),

@@ -29,6 +29,8 @@ CALLS: list[tuple[str, tuple[Any, ...], str, Any, Any, Any]] = [
     ("numbers", (), "GET /numbers", None, [NUMBER], None),
     ("number", (N,), "GET /number?e164=%2B1234567890", None, NUMBER, None),
     ("start_rental", ("us-mobile",), "POST /numbers", {"group_id": "us-mobile"}, NUMBER, None),
+    ("set_label", (N, "bank"), "PATCH /number?e164=%2B1234567890", {"label": "bank"}, NUMBER, True),
+    ("set_label", (N, None), "PATCH /number?e164=%2B1234567890", {"label": None}, NUMBER, True),
     ("end_rental", (N,), "DELETE /number?e164=%2B1234567890", None, None, True),
     (
         "set_sms_action",
@@ -167,6 +169,28 @@ def test_arguments_may_be_named(dtmf: Any, stub: Stub, name: str, named: dict[st
     stub.answers([] if name == "groups" else {})
     method(dtmf, name)(**named)
     assert len(stub.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named", "body"),
+    [
+        (
+            "start_rental",
+            ("us-mobile",),
+            {"max_minutes": 5, "max_sats": 900, "label": "bank", "e164": N},
+            {"group_id": "us-mobile", "e164": N, "max_minutes": 5, "max_sats": 900, "label": "bank"},
+        ),
+        ("start_rental", ("us-mobile",), {"max_sats": 900}, {"group_id": "us-mobile", "max_sats": 900}),
+        ("set_limits", (N,), {"max_minutes": 5}, {"max_minutes": 5}),
+        ("set_limits", (N,), {"max_minutes": None, "max_sats": 900}, {"max_minutes": None, "max_sats": 900}),
+    ],
+)
+def test_limits_are_sent_if_given(
+    dtmf: Any, stub: Stub, *, name: str, arguments: tuple[Any, ...], named: dict[str, Any], body: Any
+) -> None:
+    stub.answers(NUMBER)
+    method(dtmf, name)(*arguments, **named)
+    assert stub.received[0].json == body
 
 
 @pytest.mark.parametrize(

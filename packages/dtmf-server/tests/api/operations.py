@@ -200,9 +200,13 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
             200, query={"contains": "555", "limit": 10}, path={"group_id": "us-mobile"}
         ),
         "GET /api/v1/numbers": Call(200),
-        "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
+        "POST /api/v1/numbers": Call(
+            201, {"group_id": "us-mobile", "max_minutes": 10, "max_sats": 5000, "label": "signal"}
+        ),
         "GET /api/v1/number": Call(200, query=number),
-        "PATCH /api/v1/number": Call(200, {"sms_forwarded_to": renter.hook}, number),
+        "PATCH /api/v1/number": Call(
+            200, {"sms_forwarded_to": renter.hook, "max_minutes": 500, "label": "bank"}, number
+        ),
         "POST /api/v1/message": Call(204, {"from": renter.e164, "to": OTHER_PHONE, "content": "hello"}),
         "GET /api/v1/messages": Call(
             200, query={"after": 0, "limit": 100, "wait": 0, "current": "true", "inbound": "true", **number}

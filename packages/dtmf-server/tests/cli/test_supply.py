@@ -50,6 +50,32 @@ def imported(run: Run, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
     return importing
 
 
+def test_the_terms_of_refunds_are_stored_or_refused(db: Database, run: Run, tmp_path: Path) -> None:
+    def importing(within: str, share: str) -> tuple[int, str, str]:
+        columns = f"{HEAD},refund_within_minutes,refund_share"
+        (tmp_path / "groups.csv").write_text(f"{columns}\n{GROUP},{within},{share}")
+        return run("groups", "import", str(tmp_path / "groups.csv"))
+
+    for share, percent in (("0.5", 50), ("0.05", 5), ("0.9", 90), ("", None)):
+        status, _, said = importing("20" if share else "", share)
+        assert status == 0, said
+        group = db.read_blocking(lambda tx: numbers.group(tx, "new"))
+        assert group is not None
+        assert (group["refund_within_minutes"], group["refund_percent"]) == (20 if percent else None, percent)
+    for wrong in (
+        ("20", ""),
+        ("", "0.5"),
+        ("0", "0.5"),
+        ("1441", "0.5"),
+        ("20", "0.91"),
+        ("20", "1"),
+        ("20", "0"),
+        ("x", "y"),
+    ):
+        status, out, said = importing(*wrong)
+        assert status != 0 and "refund_" in out + said, wrong
+
+
 def test_the_optional_columns_are_stored_and_an_empty_one_resets_its_setting(
     db: Database, imported: Callable[..., tuple[int, str, str]]
 ) -> None:

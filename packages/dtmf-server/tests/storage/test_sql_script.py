@@ -21,6 +21,8 @@ RELEASED = {
     ("0009_in_doubt", "postgresql"): "9e7b65fe7b68dced549371337ff3a27cd0645187686493d3e3d0fb66506715d2",
     ("0019_numbers_on_demand", "sqlite"): "7c76f559dfc62c6958d3023e9c9ae77999b47f99422eabe9bcded0b7821c4ede",
     ("0019_numbers_on_demand", "postgresql"): "d629d2bae21d0dc850de3d29d639e74dd397bbb2ab13380a08bb56ba2f55b796",
+    ("0021_limits_and_refunds", "sqlite"): "ae8d1d4dd5a8603b08f455b6b5ab0cc2fb370f83fb43fa5f1b326167dbd8beb1",
+    ("0021_limits_and_refunds", "postgresql"): "8dd9dc38f733811b515992cdb334657059639ba36e394f844146d0bd45ac6c34",
 }
 
 

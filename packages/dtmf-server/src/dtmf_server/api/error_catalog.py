@@ -144,6 +144,24 @@ ERRORS: dict[str, Entry] = {
         meaning="The account has 100 live rentals with a monthly cap, the most that are possible.",
         fix="End one of them first, or rent from a group without a monthly cap.",
     ),
+    "limit_too_low": Entry(
+        status=422,
+        title="Limit too low",
+        meaning="`max_minutes` or `max_sats` of a rental is too low. `max_sats` of a new rental must cover the setup fee, the"
+        " first minute and one inbound SMS; a changed limit must leave the minutes that have started, and one inbound SMS"
+        " more than what the rental has cost.",
+        fix="Use at least `minimum`.",
+        detail="max_sats: must be at least 718",
+        members={"field": "max_sats", "minimum": 718},
+    ),
+    "limit_reached": Entry(
+        status=403,
+        title="Limit reached",
+        meaning="The SMS would cost more than the rental's `max_sats` has left.",
+        fix="Raise `max_sats` with `PATCH /number`, or send a shorter SMS. `remaining` is what is left of `limit`.",
+        detail="this costs 300 satoshis, and the rental's limit of 2000 leaves 120: raise its max_sats",
+        members={"limit": 2000, "remaining": 120},
+    ),
     "lightning_not_configured": Entry(
         status=409,
         title="Lightning not configured",

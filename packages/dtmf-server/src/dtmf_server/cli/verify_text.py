@@ -1,6 +1,6 @@
 """The output of `dtmf-server verify` for each difference."""
 
-from dtmf_server.operations import verify
+from dtmf_server.operations import verify, verify_limits
 
 
 def counts_text(counts: verify.Counts) -> str:
@@ -11,7 +11,7 @@ def counts_text(counts: verify.Counts) -> str:
 def difference_text(found: verify.Difference) -> str:
     """Describe a contradiction between the database and the ledger in one sentence."""
     match found:
-        case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion():
+        case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify_limits.WrongNextLimit():
             return _account_text(found)
         case verify.WrongTotal() | verify.WrongRunningBalance():
             return _ledger_text(found)
@@ -25,7 +25,9 @@ def difference_text(found: verify.Difference) -> str:
             return _minutes_text(found)
 
 
-def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDepletion) -> str:
+def _account_text(
+    found: verify.WrongBalance | verify.WrongDebt | verify.WrongDepletion | verify_limits.WrongNextLimit,
+) -> str:
     name = f"account {found.account_id}"
     match found:
         case verify.WrongBalance():
@@ -36,6 +38,10 @@ def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDe
             )
         case verify.WrongDepletion():
             return f"{name}: runs out at {found.expected_us}, stored as {found.stored_us} (microseconds)"
+        case verify_limits.WrongNextLimit():
+            return (
+                f"{name}: a rental reaches a limit at {found.expected_us}, stored as {found.stored_us} (microseconds)"
+            )
 
 
 def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance) -> str:
@@ -48,7 +54,12 @@ def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance) -> str:
 
 
 def _minutes_text(
-    found: verify.UnbookedMinutes | verify.WrongPrice | verify.WrongLength | verify.UnpaidMinutes,
+    found: verify.UnbookedMinutes
+    | verify.WrongPrice
+    | verify.WrongLength
+    | verify.UnpaidMinutes
+    | verify_limits.WrongLimit
+    | verify_limits.WrongRefund,
 ) -> str:
     name = f"rental {found.rental_id}"
     match found:
@@ -60,6 +71,16 @@ def _minutes_text(
             return f"{name}: lasted {found.started} started minutes, but {found.booked} are booked"
         case verify.UnpaidMinutes():
             return f"{name}: {found.booked} minutes are booked, more than its account has paid for"
+        case verify_limits.WrongRefund():
+            whose = "a group's day" if found.rental_id is None else name
+            return f"{whose}: {found.refunded_sats} satoshis were refunded, but {found.booked_sats} are booked"
+        case verify_limits.WrongLimit():
+            most, cost, ends_us = found.expected
+            spent, counted, stored_us = found.stored
+            return (
+                f"{name}: may have cost {most} satoshis by now and cost {spent}; its messages cost {cost}, stored as {counted};"
+                f" a limit ends it at {ends_us}, stored as {stored_us} (microseconds)"
+            )
 
 
 def _sum_text(found: verify.WrongShares | verify.WrongSums | verify.WrongMinuteCost) -> str:

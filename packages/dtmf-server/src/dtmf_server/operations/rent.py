@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRentals
+from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
+from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended, supply
+from dtmf_server.operations import account, ended, limits, rental_refunds, supply
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.refund import fail_message
-from dtmf_server.storage import events, messages, numbers, outbox, rentals
+from dtmf_server.storage import events, messages, numbers, outbox, rentals, supplies
 from dtmf_server.storage.db import Row, Tx
 
 SHOWN = 50  # rentals per page
@@ -28,14 +30,22 @@ def start(
     cooldown_us: int,
     e164: str | None = None,
     rules: SupplyRules = DEFAULT_RULES,
+    max_minutes: int | None = None,
+    max_sats: int | None = None,
+    label: str | None = None,
+    network: str | None = None,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
-    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out.
+    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `max_minutes` and
+    `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py). `network` is the caller's,
+    whose refunds are capped; None where networks are not limited.
 
-    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
+    Raises GroupNotFound, LimitTooLow, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
     NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
+    limits.require(max_minutes, "max_minutes", minimum=1)
+    limits.require(max_sats, "max_sats", minimum=limits.minimum_sats(group))
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
@@ -48,11 +58,33 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us)
-        minute = group["rental_cost_per_minute"]
-        rental = LiveRental(rental_id, now_us, minute, e164=found, monthly_cap=cap, booked_minutes=1)
+        rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
-    return rentals.by_id(tx, rental_id)
+        if max_minutes is not None or max_sats is not None:
+            sms_cost = group["cost_per_inbound_message"] or 0
+            limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats)
+            limits.store(tx, ledger, [(account_id, limited)])
+    return rentals.by_id(tx, rental.rental_id)
+
+
+def _add(
+    tx: Tx, account_id: int, group: Row, e164: str, *, now_us: int, label: str | None, network: str | None
+) -> LiveRental:
+    """Store a new rental, with the group's prices and its terms of refunds."""
+    is_refunded = group["refund_percent"] is not None
+    minute = group["rental_cost_per_minute"]
+    rental_id = rentals.add(
+        tx,
+        account_id=account_id,
+        e164=e164,
+        group=group,
+        now_us=now_us,
+        label=label,
+        network=rental_refunds.network_key(tx, network) if is_refunded else None,
+        refunds_setup=is_refunded and supplies.of_group(tx, group["id"]) is None,
+    )
+    cap = monthly_cap.effective(group["monthly_cap"], minute)
+    return LiveRental(rental_id, now_us, minute, e164=e164, monthly_cap=cap, booked_minutes=1)
 
 
 def catalog_group(tx: Tx, group_id: str) -> Row:
@@ -63,13 +95,16 @@ def catalog_group(tx: Tx, group_id: str) -> Row:
     return group
 
 
-def end(tx: Tx, account_id: int, e164: str, *, now_us: int) -> None:
-    """End the account's rental of this number. Raises NumberNotRented."""
+def end(tx: Tx, account_id: int, e164: str, *, now_us: int, refund_caps: RefundCaps = DEFAULT_CAPS) -> None:
+    """End the account's rental of this number, and refund it if it received nothing and its terms say so. Raises
+    NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         ledger.end(account_id, rental["id"], EndReason.RENTER)
+    if rental["network"] is not None:
+        rental_refunds.decide(tx, [rental["id"]], caps=refund_caps, now_us=now_us)
 
 
 def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int) -> Row:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
+from dtmf_server.operations import verify_limits
 from dtmf_server.storage import ledger_audit
 from dtmf_server.storage.db import Tx
 
@@ -204,6 +205,9 @@ Difference = (
     | WrongNode
     | WrongLightningBooks
     | WrongDepletion
+    | verify_limits.WrongLimit
+    | verify_limits.WrongNextLimit
+    | verify_limits.WrongRefund
 )
 
 
@@ -235,6 +239,8 @@ def differences(tx: Tx) -> list[Difference]:
         *_deposits(tx),
         *_lightning(tx),
         *_depletion(tx),
+        *verify_limits.limits(tx),
+        *verify_limits.refunds(tx),
     ]
 
 
@@ -268,8 +274,9 @@ def _minutes(tx: Tx) -> Iterator[Difference]:
             yield WrongPrice(rental_id, row["paid_minutes"], row["paid"])
         if row["ended_at_us"] is not None:
             started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])
-            depleted = row["end_reason"] == "depleted"  # the minute that started at its end was not paid
-            if minutes != started - depleted:
+            # The minute that started at its end was not paid.
+            unpaid = row["end_reason"] == "depleted" or row["ended_at_us"] == row["limit_at_us"]
+            if minutes != started - unpaid:
                 yield WrongLength(rental_id, started=started, booked=minutes)
         elif row["cost_per_minute"] and minutes > billing.minutes_started(
             row["started_at_us"], max(row["started_at_us"], row["settled_at_us"])

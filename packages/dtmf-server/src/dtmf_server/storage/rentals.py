@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dtmf_server.core.billing import LiveRental
+from dtmf_server.core.limits import Limited
 from dtmf_server.core.monthly_cap import effective
 from dtmf_server.core.rental import Action, EndReason
 from dtmf_server.core.units import MINUTE_US
@@ -11,16 +12,28 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
 
 _HOOKED = " AND action = 'webhook'"
-_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap"
+_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us"
 
 
-def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
-    """Add a rental with its first minute and return its ID; the group's current prices become its own."""
+def add(
+    tx: Tx,
+    *,
+    account_id: int,
+    e164: str,
+    group: Row,
+    now_us: int,
+    label: str | None = None,
+    network: bytes | None = None,
+    refunds_setup: bool = False,
+) -> int:
+    """Add a rental with its first minute and return its ID; the group's current prices and terms become its own."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
-        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap)"
+        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, refund_within_minutes,"
+        " refund_percent, refunds_setup, network)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
-        " :cost_per_inbound_message, :now_us, 1, :monthly_cap) RETURNING id",
+        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :refund_within_minutes,"
+        " :refund_percent, :refunds_setup, :network) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -30,6 +43,11 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
         cost_per_inbound_message=group["cost_per_inbound_message"],
         monthly_cap=effective(group["monthly_cap"], group["rental_cost_per_minute"]),
         now_us=now_us,
+        label=label,
+        refund_within_minutes=group["refund_within_minutes"],
+        refund_percent=group["refund_percent"],
+        refunds_setup=refunds_setup,
+        network=network,
     )
     assert row is not None
     return int(row["id"])
@@ -38,7 +56,8 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
 def live(tx: Tx, account_id: int) -> list[Row]:
     """Return an account's live rentals for display, oldest first."""
     return tx.all(
-        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action"
+        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action,"
+        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
@@ -65,6 +84,16 @@ def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
     )
     assert row is not None
     return int(row["n"])
+
+
+def metered(tx: Tx, account_id: int) -> list[LiveRental]:
+    """Return an account's live rentals that have a cost, or that a limit ends."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        " AND (cost_per_minute > 0 OR limit_at_us IS NOT NULL)",
+        account_id=account_id,
+    )
+    return [_running(row) for row in rows]
 
 
 def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
@@ -111,6 +140,80 @@ def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int)
     return [_running(row) for row in rows]
 
 
+def reaching_limit(tx: Tx, account_id: int, *, at_us: int, limit: int) -> list[LiveRental]:
+    """Return an account's live rentals that a limit ends by then, the oldest first; at most `limit`."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        " AND limit_at_us IS NOT NULL AND limit_at_us <= :at_us ORDER BY limit_at_us, id LIMIT :limit",
+        account_id=account_id,
+        at_us=at_us,
+        limit=limit,
+    )
+    return [_running(row) for row in rows]
+
+
+def first_limits(tx: Tx, account_ids: list[int]) -> dict[int, int | None]:
+    """Return when the first limit of each account's live rentals is reached; None: never."""
+    rows = tx.all(
+        "SELECT a.id, (SELECT min(r.limit_at_us) FROM rentals r WHERE r.account_id = a.id AND r.ended_at_us IS NULL"
+        " AND r.limit_at_us IS NOT NULL) AS limit_at_us FROM accounts a WHERE a.id = ANY(:ids)",
+        ids=account_ids,
+    )
+    return {row["id"]: row["limit_at_us"] for row in rows}
+
+
+def limited(tx: Tx, rental_ids: list[int]) -> dict[int, Limited]:
+    """Return those of these rentals, live or ended, that have a `max_sats` or a `max_minutes`."""
+    rows = tx.all(
+        f"SELECT {_RUNNING}, setup_cost, cost_per_inbound_message, max_minutes, max_sats, message_sats FROM rentals"
+        " WHERE id = ANY(:ids) AND (max_sats IS NOT NULL OR max_minutes IS NOT NULL)",
+        ids=rental_ids,
+    )
+    return {row["id"]: with_limits(row) for row in rows}
+
+
+def with_limits(row: Row) -> Limited:
+    """Return a row of `rentals` with its limits."""
+    return Limited(
+        _running(row),
+        row["setup_cost"],
+        row["cost_per_inbound_message"] or 0,
+        row["max_minutes"],
+        row["max_sats"],
+        row["message_sats"] or 0,
+    )
+
+
+def store_limits(tx: Tx, limits: list[tuple[Limited, int | None]]) -> None:
+    """Write the limits of rentals, each with when they end it."""
+    rows = [
+        (
+            each.rental.rental_id,
+            each.max_minutes,
+            None if each.max_sats is None else each.message_sats,
+            each.max_sats,
+            at,
+        )
+        for each, at in limits
+    ]
+    tx.update(schema.rentals, ("id", "max_minutes", "message_sats", "max_sats", "limit_at_us"), rows)
+
+
+def message_sats(tx: Tx, rental_id: int) -> int:
+    """Return what the rental's messages have cost."""
+    row = tx.one(
+        "SELECT CAST(coalesce(sum(cost), 0) AS bigint) AS sats FROM messages WHERE rental_id = :rental_id",
+        rental_id=rental_id,
+    )
+    assert row is not None
+    return int(row["sats"])
+
+
+def set_label(tx: Tx, rental_id: int, label: str | None) -> None:
+    """Set or remove the renter's name for the rental."""
+    tx.run("UPDATE rentals SET label = :label WHERE id = :rental_id", rental_id=rental_id, label=label)
+
+
 def _running(row: Row) -> LiveRental:
     return LiveRental(
         row["id"],
@@ -119,6 +222,7 @@ def _running(row: Row) -> LiveRental:
         row["booked_minutes"],
         row["e164"],
         row["monthly_cap"],
+        row["limit_at_us"],
     )
 
 
@@ -162,7 +266,7 @@ def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
     """Return the live rental of each of these numbers that has one, with its account's webhook signing version, run-out
     instant and number of live rentals, and whether deliveries are waiting in the lane of its action."""
     rows = tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
         " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
@@ -176,7 +280,7 @@ def around(tx: Tx, e164: str, *, at_us: int, margin_us: int) -> list[Row]:
     """The rentals of a number that were live at this instant or within the margin of it, newest first; with the columns of
     `live_by_numbers` and `ended_at_us`, `erased_at_us`."""
     return tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
         " r.ended_at_us, r.erased_at_us, a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
@@ -251,7 +355,7 @@ def take_to_erase(tx: Tx, *, ended_before_us: int, now_us: int, limit: int) -> l
     """Mark rentals whose texts were stored long enough as erased and return them; the caller must erase them in this
     transaction."""
     rows = tx.all(
-        "UPDATE rentals SET erased_at_us = :now_us WHERE id IN (SELECT id FROM rentals WHERE"
+        "UPDATE rentals SET erased_at_us = :now_us, label = NULL WHERE id IN (SELECT id FROM rentals WHERE"
         " ended_at_us IS NOT NULL AND erased_at_us IS NULL AND ended_at_us <= :ended_before_us"
         " ORDER BY ended_at_us LIMIT :limit) RETURNING id",
         now_us=now_us,

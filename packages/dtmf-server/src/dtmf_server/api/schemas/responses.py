@@ -1,15 +1,15 @@
 """Schemas of responses. Field order is the documented order; times are ISO 8601 UTC without offset."""
 
-from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from dtmf_server.core.body_templates import masked
 from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations.catalog import Details
+from dtmf_server.storage import rentals
 
 Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
 Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=["2018-01-01T01:01:01.000000"])]
@@ -63,6 +63,9 @@ class GroupDetails(Group):
     reclaim_days: Annotated[
         int, Meta(description="days after a run-out in which only the last renter can rent the number")
     ]
+    refund_within_minutes: Annotated[int, Meta(description="rentals that end this soon and unused are refunded")] | None
+    refund_share: Annotated[float, Meta(description="the share of an unused rental's minutes that is returned")] | None
+    refunds_setup: Annotated[bool, Meta(description="whether the same share of the setup fee is returned")]
     short_codes: Annotated[Tested, Meta(description="whether an SMS from a short code arrived in the last test")]
     short_codes_tested_at: Time | None
     one_time_codes: Annotated[Tested, Meta(description="whether a one-time code arrived in the last test")]
@@ -100,8 +103,8 @@ class FullMessage(Message):
     reason: str | None
 
 
-class Number(Struct):
-    """A number rented now, with its messages, oldest first."""
+class Number(Struct, kw_only=True):
+    """A number rented now, with its messages, oldest first. A label and limits are there if they are set."""
 
     e164: E164
     group_id: str
@@ -110,6 +113,12 @@ class Number(Struct):
     cost_per_inbound_message: Sats | None
     assignment_start: Time
     sms_forwarded_to: str | None
+    label: Annotated[str | UnsetType, Meta(description="your name for the rental")] = UNSET
+    max_minutes: Annotated[int | UnsetType, Meta(description="the rental ends after so many minutes")] = UNSET
+    max_sats: Annotated[int | UnsetType, Meta(description="the most that it may cost, messages included")] = UNSET
+    spent: Annotated[int | UnsetType, Meta(description="with max_sats: satoshis that it has cost")] = UNSET
+    remaining: Annotated[int | UnsetType, Meta(description="with max_sats: satoshis that are left")] = UNSET
+    ends_at: Annotated[Time | UnsetType, Meta(description="when a limit ends it, if no more messages come")] = UNSET
     messages: list[Message]
 
 
@@ -297,16 +306,34 @@ def full_message(row: Any) -> FullMessage:
     )
 
 
-def number(row: Any, messages: list[Message]) -> Number:
-    """Convert a row to a rented number."""
-    e164, group_id, sms, cost_per_minute, cost_per_message, started_at_us, destination = _number_columns(row)
-    shown = None if destination is None else masked(destination)
-    return Number(e164, group_id, bool(sms), cost_per_minute, cost_per_message, iso(started_at_us), shown, messages)
+def number(row: Any, messages: list[Message], *, now_us: int) -> Number:
+    """Convert a row to a rented number, with what its limits have left."""
+    found = Number(
+        e164=row["e164"],
+        group_id=row["group_id"],
+        sms=bool(row["sms"]),
+        cost_per_minute=row["cost_per_minute"],
+        cost_per_inbound_message=row["cost_per_inbound_message"],
+        assignment_start=iso(row["started_at_us"]),
+        sms_forwarded_to=None if row["destination"] is None else masked(row["destination"]),
+        messages=messages,
+    )
+    if row["label"] is not None:
+        found.label = row["label"]
+    if row["max_minutes"] is not None or row["max_sats"] is not None:
+        _add_limits(found, row, now_us=now_us)
+    return found
 
 
-_number_columns = itemgetter(
-    *("e164", "group_id", "sms", "cost_per_minute", "cost_per_inbound_message", "started_at_us", "destination")
-)
+def _add_limits(number: Number, row: Any, *, now_us: int) -> None:
+    limited = rentals.with_limits(row)
+    minutes = limited.minutes_at(now_us)
+    if limited.max_minutes is not None:
+        number.max_minutes = limited.max_minutes
+    if (left := limited.left(minutes)) is not None:
+        number.max_sats, number.spent, number.remaining = row["max_sats"], limited.spent(minutes), left
+    if row["limit_at_us"] is not None:
+        number.ends_at = iso(row["limit_at_us"])
 
 
 def transaction(row: Any, account_id: int) -> Transaction:
@@ -359,6 +386,9 @@ def group_details(found: Details) -> GroupDetails:
         line_type=row["line_type"],
         monthly_cap=row["monthly_cap"],
         reclaim_days=row["reclaim_days"],
+        refund_within_minutes=row["refund_within_minutes"],
+        refund_share=None if row["refund_percent"] is None else row["refund_percent"] / 100,
+        refunds_setup=found.refunds_setup,
         short_codes=found.short_codes.result,  # type: ignore[arg-type]  # one of the three, by a CHECK of its table
         short_codes_tested_at=None if found.short_codes.at_us is None else iso(found.short_codes.at_us),
         one_time_codes=found.one_time_codes.result,  # type: ignore[arg-type]  # the same

@@ -56,7 +56,9 @@ accounts = Table(
     Column("capped_rentals", BigInteger, nullable=False, server_default="0"),  # those in no other sum
     Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
+    Column("limit_at_us", BigInteger),  # the first `limit_at_us` of its live rentals
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
+    partial_index("ix_accounts_limit", "limit_at_us", where="limit_at_us IS NOT NULL"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_warnings", "low_balance_warnings", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_settled", "settled_at_us", where="depletes_at_us IS NOT NULL"),
