@@ -3,25 +3,12 @@
 docs/reference/errors.md is generated from this module, and the `type` of a problem document points there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from dtmf_server.api.error_entry import CALLBACKS, OPERATOR, WEBSITE, Entry
+from dtmf_server.api.token_errors import TOKEN_ERRORS
+
 TYPE_PREFIX = "/docs/reference/errors#"
-API, WEBSITE, CALLBACKS, OPERATOR = "API", "website", "carriers' callbacks", "dtmf-server commands"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One code. `members` are those of the example, and `detail` too where the exception's docstring isn't it."""
-
-    status: int
-    title: str
-    meaning: str
-    fix: str
-    detail: str = ""
-    members: Mapping[str, Any] = field(default_factory=dict)
-    where: str = API
 
 
 def problem_type(code: str) -> str:
@@ -37,7 +24,7 @@ def example(code: str, *, detail: str) -> dict[str, Any]:
     return {**head, "code": code, "request_id": "req_0e2d53af9f31490b", **entry.members}
 
 
-ERRORS: dict[str, Entry] = {
+ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
     "bad_request": Entry(
         status=400,
         title="Bad request",
@@ -64,6 +51,15 @@ ERRORS: dict[str, Entry] = {
         title="Sign-up is closed",
         meaning="Only the operator opens accounts on this service (`signup.mode`).",
         fix="Ask the operator for a token. As the operator, run `dtmf-server accounts open`.",
+    ),
+    "limit_reached": Entry(
+        status=403,
+        title="Limit reached",
+        meaning="A limit of the token, or of the token that created it, doesn't leave enough. `field` names the limit, `limit`"
+        " is its value and `remaining` what is left of it.",
+        fix="End a rental to get back what is reserved for it, or use a token with a higher limit.",
+        detail="this needs 500, and the limit sats_max = 2000 of this token, or of the token that created it, leaves 120",
+        members={"field": "sats_max", "limit": 2000, "remaining": 120},
     ),
     "not_found": Entry(
         status=404,

@@ -11,7 +11,7 @@ from litestar.response import Stream
 from dtmf_server.api import transactions
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
-from dtmf_server.core.rental import action_for
+from dtmf_server.core.rental import ActionKind, action_for
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
@@ -110,6 +110,7 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
         cooldown_us=settings.cooldown_us,
         e164=new.e164,
         rules=settings.supply,
+        started_by=caller.token_id,
     )
     return responses.number(rental, [])
 
@@ -117,7 +118,7 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
 @operation(delete, "/number", tags=["numbers"], summary="End a rental", status=204)
 def delete_number(tx: Tx, caller: Caller, *, e164: E164) -> None:
     """End the rental of this number. The current minute is already paid."""
-    rent.end(tx, caller.account_id, e164, now_us=caller.now_us)
+    rent.end(tx, caller.account_id, e164, now_us=caller.now_us, ended_by=caller.token_id)
 
 
 @operation(
@@ -133,8 +134,27 @@ def patch_number(
 ) -> Response[responses.Number]:
     """Set what happens to SMS to this number besides storing them: nothing, forward, or webhook."""
     runtime, action = runtime_of(request), action_for(new.sms_forwarded_to)
-    rental = rent.set_action(tx, caller.account_id, e164, action, now_us=caller.now_us)
+    if action is not None and action.kind is ActionKind.FORWARD:
+        caller.require("send")
+    rental = rent.set_action(tx, caller.account_id, e164, action, now_us=caller.now_us, set_by=caller.token_id)
     return _respond(runtime.db, _head(tx, rental))
+
+
+@operation(
+    post,
+    "/numbers/adopt",
+    tags=["numbers"],
+    summary="Adopt a rental",
+    status=200,
+    responses=transactions.answers(200, responses.Number),
+)
+def post_numbers_adopt(
+    tx: Tx, caller: Caller, asked: requests.Adoption, *, request: Request
+) -> Response[responses.Number]:
+    """Make a rental that a restricted token started the account's own: it goes on when that token ends, and no longer counts
+    against its limits."""
+    rental = rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
+    return _respond(runtime_of(request).db, _head(tx, rental))
 
 
 # --- a number and its messages: read in pages, streamed -------------------------------
@@ -206,4 +226,7 @@ def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]
     return read
 
 
-ROUTES = [get_groups, get_group, get_group_numbers, get_numbers, get_number, post_numbers, delete_number, patch_number]
+ROUTES = [
+    *(get_groups, get_group, get_group_numbers, get_numbers, get_number),
+    *(post_numbers, post_numbers_adopt, delete_number, patch_number),
+]

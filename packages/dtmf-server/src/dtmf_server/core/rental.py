@@ -11,6 +11,7 @@ class EndReason(StrEnum):
 
     RENTER = "renter"  # the renter ended it
     DEPLETED = "depleted"  # a minute could not be paid
+    TOKEN = "token"  # noqa: S105 - a reason, not a secret: the restricted token that started it was revoked or has expired
 
 
 class ActionKind(StrEnum):

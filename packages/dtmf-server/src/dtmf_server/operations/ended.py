@@ -19,7 +19,11 @@ from dtmf_server.storage.db import Row, Tx
 RAN_OUT_SHOWN_US = 7 * DAY_US
 OF_NUMBER_MAX = 20
 UNWRITTEN_MAX = 200  # of thousands that end at once, until the meter has written them
-WHY = {EndReason.RENTER: "this account ended it", EndReason.DEPLETED: "the balance ran out"}
+WHY = {
+    EndReason.RENTER: "this account ended it",
+    EndReason.DEPLETED: "the balance ran out",
+    EndReason.TOKEN: "the token that started it was revoked or has expired",
+}
 
 
 @dataclass(frozen=True, slots=True)

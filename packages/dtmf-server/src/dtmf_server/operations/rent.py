@@ -8,8 +8,8 @@ from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRen
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended, supply
-from dtmf_server.operations.ledger import open_ledger
+from dtmf_server.operations import account, ended, supply, token_limits
+from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rentals
 from dtmf_server.storage.db import Row, Tx
@@ -28,15 +28,18 @@ def start(
     cooldown_us: int,
     e164: str | None = None,
     rules: SupplyRules = DEFAULT_RULES,
+    started_by: int | None = None,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
-    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out.
+    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `started_by`: the
+    restricted token that rents it; the rental ends with that token and counts against its limits.
 
-    Raises GroupNotFound, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
-    NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
+    Raises GroupNotAllowed, TokenLimitReached, GroupNotFound, InsufficientFunds (set-up and first minute are due immediately),
+    NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        token_limits.start(tx, account_id, group_id, started_by)
         ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
         cap = monthly_cap.effective(group["monthly_cap"], group["rental_cost_per_minute"])
@@ -48,7 +51,7 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us)
+        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us, token_id=started_by)
         minute = group["rental_cost_per_minute"]
         rental = LiveRental(rental_id, now_us, minute, e164=found, monthly_cap=cap, booked_minutes=1)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
@@ -63,35 +66,60 @@ def catalog_group(tx: Tx, group_id: str) -> Row:
     return group
 
 
-def end(tx: Tx, account_id: int, e164: str, *, now_us: int) -> None:
-    """End the account's rental of this number. Raises NumberNotRented."""
+def end(tx: Tx, account_id: int, e164: str, *, now_us: int, ended_by: int | None = None) -> None:
+    """End the account's rental of this number. `ended_by`: the restricted token that does. Raises NumberNotRented, and
+    NotItsRental if neither that token nor one that it created started the rental."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
+        token_limits.require_own(tx, account_id, rental["id"], ended_by)
         ledger.end(account_id, rental["id"], EndReason.RENTER)
 
 
-def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int) -> Row:
-    """Set what happens to an SMS to this number besides being stored. Return the updated rental.
+def set_action(
+    tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, set_by: int | None = None
+) -> Row:
+    """Set what happens to an SMS to this number besides being stored. Return the updated rental. `set_by`: the restricted
+    token that does; the action is removed when that token ends.
 
-    Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
+    Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed. Raises NotItsRental if
+    that token has a limit in satoshis and would forward from the rental of another.
     """
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
-        now_us = ledger.now_us(account_id)
-        rentals.set_action(tx, rental["id"], action)
-        for kind in ActionKind:
-            if action is not None and action.kind is kind:
-                outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
-                continue
-            for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
-                ledger.add_event(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
-                accrued = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
-                if accrued is not None and accrued["status"] == "queued":
-                    fail_message(tx, ledger, accrued, reason=ACTION_CHANGED)
+        token_limits.require_working(tx, account_id, set_by)
+        if action is not None and action.kind is ActionKind.FORWARD:
+            token_limits.require_may_spend(tx, account_id, rental["id"], set_by)
+        apply_action(tx, ledger, rental, action, set_by=set_by)
+    return rentals.by_id(tx, rental["id"])
+
+
+def apply_action(tx: Tx, ledger: Ledger, rental: Row, action: Action | None, *, set_by: int | None = None) -> None:
+    """Set the action of a live rental, in an open ledger."""
+    now_us = ledger.now_us(rental["account_id"])
+    rentals.set_action(tx, rental["id"], action, token_id=None if action is None else set_by)
+    for kind in ActionKind:
+        if action is not None and action.kind is kind:
+            outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
+            continue
+        for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
+            ledger.add_event(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
+            accrued = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
+            if accrued is not None and accrued["status"] == "queued":
+                fail_message(tx, ledger, accrued, reason=ACTION_CHANGED)
+
+
+def adopt(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
+    """Make a rental that a restricted token started one of the account's own, and return it. Its costs no longer count
+    against that token, and it goes on when that token ends. Raises NumberNotRented."""
+    rental = _live(tx, account_id, e164, now_us=now_us)
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        if not ledger.is_live(account_id, rental["id"]):
+            raise ended.not_rented(tx, account_id, e164, now_us=now_us)
+        rentals.adopt(tx, rental["id"])
     return rentals.by_id(tx, rental["id"])
 
 

@@ -14,13 +14,14 @@ _HOOKED = " AND action = 'webhook'"
 _RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap"
 
 
-def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
-    """Add a rental with its first minute and return its ID; the group's current prices become its own."""
+def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, token_id: int | None = None) -> int:
+    """Add a rental with its first minute and return its ID; the group's current prices become its own. `token_id`: the
+    restricted token that starts it."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
-        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap)"
+        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, token_id)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
-        " :cost_per_inbound_message, :now_us, 1, :monthly_cap) RETURNING id",
+        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :token_id) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -30,6 +31,7 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int) -> int:
         cost_per_inbound_message=group["cost_per_inbound_message"],
         monthly_cap=effective(group["monthly_cap"], group["rental_cost_per_minute"]),
         now_us=now_us,
+        token_id=token_id,
     )
     assert row is not None
     return int(row["id"])
@@ -226,11 +228,42 @@ def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
     return {row["id"]: row["e164"] for row in rows}
 
 
-def set_action(tx: Tx, rental_id: int, action: Action | None) -> None:
-    """Set what happens to the rental's SMS besides being stored."""
+def live_of_tokens(tx: Tx, token_ids: list[int], *, limit: int) -> list[LiveRental]:
+    """Return some live rentals that these tokens started, oldest first."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE token_id = ANY(:ids) AND token_id IS NOT NULL AND ended_at_us IS NULL"
+        " ORDER BY id LIMIT :limit",
+        ids=token_ids,
+        limit=limit,
+    )
+    return [_running(row) for row in rows]
+
+
+def with_action_of(tx: Tx, token_ids: list[int], *, limit: int) -> list[Row]:
+    """Return some live rentals whose action one of these tokens set."""
+    return tx.all(
+        "SELECT * FROM rentals WHERE action_token_id = ANY(:ids) AND action_token_id IS NOT NULL AND ended_at_us IS NULL"
+        " ORDER BY id LIMIT :limit",
+        ids=token_ids,
+        limit=limit,
+    )
+
+
+def adopt(tx: Tx, rental_id: int) -> None:
+    """Make a rental the account's own, with its action."""
     tx.run(
-        "UPDATE rentals SET action = :action, destination = :destination WHERE id = :rental_id",
+        "UPDATE rentals SET token_id = NULL, reserved_sats = NULL, action_token_id = NULL WHERE id = :rental_id",
         rental_id=rental_id,
+    )
+
+
+def set_action(tx: Tx, rental_id: int, action: Action | None, *, token_id: int | None = None) -> None:
+    """Set what happens to the rental's SMS besides being stored. `token_id`: the restricted token that does."""
+    tx.run(
+        "UPDATE rentals SET action = :action, destination = :destination, action_token_id = :token_id"
+        " WHERE id = :rental_id",
+        rental_id=rental_id,
+        token_id=token_id,
         action=action.kind.value if action else None,
         destination=action.destination if action else None,
     )

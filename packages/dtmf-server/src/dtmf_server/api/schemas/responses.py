@@ -4,7 +4,7 @@ from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from dtmf_server.core.body_templates import masked
 from dtmf_server.core.lightning import MSAT
@@ -162,12 +162,28 @@ class Usage(Struct):
     debt: Sats
 
 
-class Token(Struct):
-    """A token's id and label, never the token itself."""
+class Token(Struct, omit_defaults=True):
+    """A token's id and label, never the token itself. The other fields are those of a restricted token.
+
+    `reserved`: what its live rentals may cost in all, if it has a limit in satoshis; `spent`: what those that ended cost;
+    `today`: what counts against `sats_per_day`. All of them and `rentals_started` include the tokens that it created.
+    """
 
     id: int
     label: str
     created_at: Time
+    ended_at: Time | UnsetType = UNSET
+    created_by: int | UnsetType | None = UNSET
+    scopes: list[str] | UnsetType = UNSET
+    groups: list[str] | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
+    sats_max: Sats | UnsetType | None = UNSET
+    sats_per_day: Sats | UnsetType | None = UNSET
+    rentals_max: int | UnsetType | None = UNSET
+    reserved: Sats | UnsetType = UNSET
+    spent: Sats | UnsetType = UNSET
+    today: Sats | UnsetType = UNSET
+    rentals_started: int | UnsetType = UNSET
 
 
 class NewTokenAnswer(Struct):

@@ -84,6 +84,15 @@ rentals = Table(
     Column("action", Text, CheckConstraint("action IN ('forward', 'webhook')", name="action")),
     Column("destination", Text),
     Column("monthly_cap", BigInteger),
+    # The restricted tokens that started it and that set its action.
+    Column("token_id", Id, ForeignKey("tokens.id")),
+    Column("action_token_id", Id, ForeignKey("tokens.id")),
+    # What its token's limits count for it: its `max_sats`. Null if that token has no limit in satoshis.
+    Column(
+        "reserved_sats",
+        BigInteger,
+        CheckConstraint("reserved_sats > 0 AND (reserved_sats IS NULL OR token_id IS NOT NULL)", name="reserved"),
+    ),
     CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
     CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
     CheckConstraint("ended_at_us >= started_at_us", name="order"),
@@ -110,6 +119,10 @@ rentals = Table(
         "ix_rentals_kept",
         *("account_id", "ended_at_us", "id"),
         where="ended_at_us IS NOT NULL AND erased_at_us IS NULL",
+    ),
+    partial_index("ix_rentals_token", "token_id", "id", where="ended_at_us IS NULL AND token_id IS NOT NULL"),
+    partial_index(
+        "ix_rentals_action_token", "action_token_id", "id", where="ended_at_us IS NULL AND action_token_id IS NOT NULL"
     ),
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
     Index("ix_rentals_e164_started_at_us", "e164", "started_at_us"),
