@@ -25,6 +25,33 @@ class PlainRental:
     reason: str | None = None
     action: tuple[str, str] | None = None
     cap: int | None = None
+    setup: int = 0
+    max_minutes: int | None = None
+    max_sats: int | None = None
+    message_sats: int = 0
+
+    def left(self) -> int | None:
+        """Return what it may still cost; None if there is no limit."""
+        return None if self.max_sats is None else self.max_sats - self.setup - self.paid() - self.message_sats
+
+    def is_at_limit(self) -> bool:
+        """Return True if the next minute must not be paid: an SMS could not be paid after it."""
+        if self.max_minutes is not None and self.paid_minutes >= self.max_minutes:
+            return True
+        left = self.left()
+        return left is not None and self.cost > 0 and left < self.price(self.paid_minutes) + self.sms_cost
+
+    def limit_us(self) -> int | None:
+        """Return when a limit ends it, found by counting minutes; None if never."""
+        if self.cost == 0:
+            return None if self.max_minutes is None else self.started_us + self.max_minutes * MINUTE_US
+        if self.max_minutes is None and self.max_sats is None:
+            return None
+        copy = self.copy()
+        while not copy.is_at_limit():
+            copy.paid_minutes += 1
+            copy.skip_free_minutes(None)
+        return copy.next_tick_us()
 
     def price(self, nth: int) -> int:
         """Return the price of a minute: what the minutes of its period cost with it, less what they cost without it."""
@@ -48,7 +75,11 @@ class PlainRental:
                 return
             begun = None if now_us is None else (now_us - self.started_us) // MINUTE_US + 1
             next_period = (self.paid_minutes // PERIOD_MINUTES + 1) * PERIOD_MINUTES
-            self.paid_minutes = next_period if begun is None else min(next_period, begun)
+            counted = next_period if begun is None else min(next_period, begun)
+            if self.max_minutes is not None and counted >= self.max_minutes:
+                self.paid_minutes = max(self.paid_minutes, self.max_minutes)
+                return
+            self.paid_minutes = counted
 
     def next_tick_us(self) -> int:
         """Return when the first unpaid minute begins."""
@@ -59,9 +90,14 @@ class PlainRental:
         return replace(self)
 
 
-def in_line(rentals: Iterable[PlainRental]) -> list[tuple[int, int, int, PlainRental]]:
-    """Return the live rentals as a heap, ordered by when their next minute is due; ties are broken by age, oldest first."""
-    line = [(r.next_tick_us(), r.started_us, r.id, r) for r in rentals if r.ended_us is None]
+def turn(rental: PlainRental) -> tuple[int, bool, int, int, PlainRental]:
+    """Return the rental with its place: by when its next minute is due, at its limit first, then by age, oldest first."""
+    return rental.next_tick_us(), not rental.is_at_limit(), rental.started_us, rental.id, rental
+
+
+def in_line(rentals: Iterable[PlainRental]) -> list[tuple[int, bool, int, int, PlainRental]]:
+    """Return the live rentals as a heap, in the order in which their next minutes are due."""
+    line = [turn(r) for r in rentals if r.ended_us is None]
     heapify(line)
     return line
 
@@ -72,33 +108,34 @@ def pay_minutes(balance: int, rentals: list[PlainRental], now_us: int) -> int:
         rental.skip_free_minutes(now_us)
     line = in_line(rentals)
     while line and line[0][0] <= now_us:
-        at_us, started_us, id_, rental = line[0]
+        at_us, goes_on, _, _, rental = line[0]
         cost = rental.price(rental.paid_minutes)
-        if cost <= balance:
+        if goes_on and cost <= balance:
             balance -= cost
             rental.paid_minutes += 1
             rental.skip_free_minutes(now_us)
-            heapreplace(line, (rental.next_tick_us(), started_us, id_, rental))
+            heapreplace(line, turn(rental))
         else:
             rental.ended_us = at_us
-            rental.reason = "depleted"
+            rental.reason = "depleted" if goes_on else "limit"
             heappop(line)
     return balance
 
 
 def run_out_us(balance: int, rentals: Iterable[PlainRental]) -> int | None:
-    """Return when the first unaffordable minute begins, found by paying until one can't be paid; None if never."""
-    copies = [rental.copy() for rental in rentals if rental.cost > 0]
+    """Return when the first unaffordable minute begins, found by paying until one can't be paid, without regard to limits;
+    None if never."""
+    copies = [replace(rental, max_minutes=None, max_sats=None) for rental in rentals if rental.cost > 0]
     for rental in copies:
         rental.skip_free_minutes(None)
     line = in_line(copies)
     while line:
-        at_us, started_us, id_, rental = line[0]
+        at_us, _, _, _, rental = line[0]
         cost = rental.price(rental.paid_minutes)
         if cost > balance:
             return at_us
         balance -= cost
         rental.paid_minutes += 1
         rental.skip_free_minutes(None)
-        heapreplace(line, (rental.next_tick_us(), started_us, id_, rental))
+        heapreplace(line, turn(rental))
     return None

@@ -64,6 +64,10 @@ class PlainAccount:
         self.settled_us = max(self.settled_us, now_us)
         # A free minute moves no money; counting a year of them would only take time.
         self.balance = pay_minutes(self.balance, [r for r in self.live if r.cost], self.settled_us)
+        for rental in self.live:
+            limit_us = rental.limit_us() if rental.cost == 0 else None
+            if limit_us is not None and limit_us <= self.settled_us:
+                rental.ended_us, rental.reason = limit_us, "limit"
         ended = [rental for rental in self.live if rental.ended_us is not None]
         self.live = [rental for rental in self.live if rental.ended_us is None]
         self.ended += ended
@@ -84,6 +88,7 @@ class PlainMessage:
     status: str
     forward_of: int | None = None
     forwarded_by: int | None = None  # the rental
+    rental_id: int | None = None  # the rental that sent it
 
 
 def segments(text: str) -> int:
@@ -152,20 +157,52 @@ class PlainService:
             return True
         return number.released_at_us is not None and number.released_at_us + self.cooldown_us > now_us
 
-    def rent(self, account_id: int, group_id: str, now_us: int) -> str:
+    def rent(
+        self,
+        account_id: int,
+        group_id: str,
+        now_us: int,
+        *,
+        max_minutes: int | None = None,
+        max_sats: int | None = None,
+    ) -> str:
         """Return the refusal for renting, or the number that would be rented; `started` performs it."""
         group, account = self.groups[group_id], self.at(account_id, now_us)
+        if max_minutes is not None and max_minutes < 1:
+            return "limit_too_low"
+        if max_sats is not None and max_sats < group.setup_cost + group.cost + group.sms_cost:
+            return "limit_too_low"
         if account.balance < group.setup_cost + group.cost:
             return "insufficient_funds"
         return self._free_number(account_id, group_id, account.settled_us) or "no_numbers_available"
 
-    def started(self, account_id: int, e164: str, rental_id: int, now_us: int) -> None:
+    def started(
+        self,
+        account_id: int,
+        e164: str,
+        rental_id: int,
+        now_us: int,
+        *,
+        max_minutes: int | None = None,
+        max_sats: int | None = None,
+    ) -> None:
         """Rent this number to the account."""
         account, number = self.settle(account_id, now_us), self.numbers[e164]
         group = self.groups[number.group_id]
         account.balance -= group.setup_cost + group.cost
         account.live.append(
-            PlainRental(rental_id, account.settled_us, group.cost, 1, e164=e164, sms_cost=group.sms_cost, cap=group.cap)
+            PlainRental(
+                rental_id,
+                account.settled_us,
+                group.cost,
+                1,
+                e164=e164,
+                sms_cost=group.sms_cost,
+                cap=group.cap,
+                setup=group.setup_cost,
+                max_minutes=max_minutes,
+                max_sats=max_sats,
+            )
         )
         number.rented, number.last_account_id, number.reserved_until_us = True, account_id, 0
 
@@ -176,26 +213,63 @@ class PlainService:
         account = self.settle(account_id, now_us)
         rental = account.rental(e164)
         assert rental is not None
-        rental.ended_us, rental.reason = account.settled_us, "renter"
+        self._end(account, rental, "renter")
+        return "ok"
+
+    def _end(self, account: PlainAccount, rental: PlainRental, reason: str) -> None:
+        rental.ended_us, rental.reason = account.settled_us, reason
         account.live.remove(rental)
         account.ended.append(rental)
         self._rest(rental)
+
+    def set_limits(
+        self, account_id: int, e164: str, now_us: int, *, max_minutes: int | None, max_sats: int | None
+    ) -> str:
+        """Set both limits of a rental; return the answer."""
+        live = self.at(account_id, now_us).rental(e164)
+        if live is None:
+            return "number_not_rented"
+        account = self.at(account_id, now_us)
+        started = (account.settled_us - live.started_us) // MINUTE_US + 1
+        if max_minutes is not None and max_minutes < started:
+            return "limit_too_low"
+        live.paid_minutes = started
+        if max_sats is not None and max_sats < live.setup + live.paid() + self.messages_cost(live) + live.sms_cost:
+            return "limit_too_low"
+        rental = self.settle(account_id, now_us).rental(e164)
+        assert rental is not None
+        rental.message_sats = self.messages_cost(rental)
+        rental.max_minutes, rental.max_sats = max_minutes, max_sats
         return "ok"
 
-    def receive(self, to: list[str], now_us: int) -> list[tuple[int, int] | None]:
-        """Receive SMS for these numbers in one batch: (account, cost) for each, None for a stray."""
+    def messages_cost(self, rental: PlainRental) -> int:
+        """Return what the rental's messages have cost."""
+        return sum(message.cost for message in self.messages.values() if message.rental_id == rental.id)
+
+    def _spend(self, account: PlainAccount, rental: PlainRental, sats: int) -> None:
+        """Pay for a message of a live rental, which ends if another SMS could not be paid."""
+        account.balance -= sats
+        rental.message_sats += sats
+        left = rental.left()
+        if sats and left is not None and left < rental.sms_cost:
+            self._end(account, rental, "limit")
+
+    def receive(self, to: list[str], now_us: int) -> list[tuple[int, int, int] | None]:
+        """Receive SMS for these numbers in one batch: (account, cost, rental) for each, None for a stray."""
         for account in self.accounts.values():
             if any(rental.e164 in to for rental in account.live):
                 self.settle(account.id, now_us)
         return [self._receive_one(e164) for e164 in to]
 
-    def _receive_one(self, e164: str) -> tuple[int, int] | None:
+    def _receive_one(self, e164: str) -> tuple[int, int, int] | None:
         for account in self.accounts.values():
             rental = account.rental(e164)
             if rental is not None:
                 cost = min(rental.sms_cost, account.balance)
-                account.balance -= cost
-                return account.id, cost
+                left = rental.left()
+                cost = cost if left is None else min(cost, left)
+                self._spend(account, rental, cost)
+                return account.id, cost, rental.id
         self.strays += 1
         return None
 
@@ -207,7 +281,8 @@ class PlainService:
     def send(self, account_id: int, e164: str, to: str, content: str, now_us: int) -> tuple[str, int]:
         """Send from a number; return the answer and the cost."""
         account = self.at(account_id, now_us)
-        if account.rental(e164) is None:
+        rental = account.rental(e164)
+        if rental is None:
             return "number_not_rented", 0
         price = self.price(to)
         if price is None:
@@ -215,10 +290,15 @@ class PlainService:
         if sum(1 for at_us in account.sent_us if at_us > account.settled_us - DAY_US) >= self.daily_limit:
             return "daily_limit_reached", 0
         cost = price * segments(content)
+        left = rental.left()
+        if left is not None and cost > left:
+            return "limit_reached", 0
         if cost > account.balance:
             return "insufficient_funds", 0
         account = self.settle(account_id, now_us)
-        account.balance -= cost
+        live = account.rental(e164)
+        assert live is not None
+        self._spend(account, live, cost)
         account.sent_us.append(account.settled_us)
         return "ok", cost
 
@@ -238,6 +318,9 @@ class PlainService:
         message.status = status
         if status == "failed":
             account.credit(message.cost)
+            for rental in account.live + account.ended:
+                if rental.id == message.rental_id:
+                    rental.message_sats -= message.cost
             message.cost = 0
 
     def give_up_forwards(self, rental_id: int, now_us: int) -> None:
@@ -261,11 +344,14 @@ class PlainService:
         return [
             account.id
             for account in self.accounts.values()
-            if any(rental.cost for rental in account.live)
-            and (
-                len(self.at(account.id, now_us).live) < len(account.live)
-                or account.settled_us <= now_us - DAY_US
-                or any(at_us <= now_us for at_us in self.warnings_us(account.id))
+            if any(at_us is not None and at_us <= now_us for at_us in self._limits_us(account))
+            or (
+                any(rental.cost for rental in account.live)
+                and (
+                    len(self.at(account.id, now_us).live) < len(account.live)
+                    or account.settled_us <= now_us - DAY_US
+                    or any(at_us <= now_us for at_us in self.warnings_us(account.id))
+                )
             )
         ]
 
@@ -275,7 +361,13 @@ class PlainService:
         due_us = [account.settled_us + DAY_US for account in paying]
         due_us += [at_us for account in paying if (at_us := self.run_out_us(account.id, 0)) is not None]
         due_us += [at_us for account in paying for at_us in self.warnings_us(account.id)]
+        due_us += [
+            at_us for account in self.accounts.values() for at_us in self._limits_us(account) if at_us is not None
+        ]
         return min(due_us, default=None)
+
+    def _limits_us(self, account: PlainAccount) -> list[int | None]:
+        return [rental.limit_us() for rental in account.live]
 
     def warnings_us(self, account_id: int) -> list[int]:
         """Return when the account is due for warnings that had not been sent when it was last settled."""
@@ -291,7 +383,8 @@ class PlainService:
         if state not in self._run_outs:
             self._run_outs[state] = run_out_us(written.balance, written.live)
         at_us = self._run_outs[state]
-        if at_us is None or at_us > now_us:
+        ended = any(limit_us is not None and limit_us <= now_us for limit_us in self._limits_us(written))
+        if not ended and (at_us is None or at_us > now_us):
             return at_us
         account = self.at(account_id, now_us)
         return run_out_us(account.balance, account.live)

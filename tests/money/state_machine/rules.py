@@ -7,6 +7,7 @@ from hypothesis.stateful import initialize, rule
 
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.rental import action_for
+from dtmf_server.operations import limits as limits_of
 from dtmf_server.operations import receive, rent, send, submit
 from dtmf_server.operations.deliver import LeasedDelivery
 from dtmf_server.storage import accounts
@@ -34,6 +35,8 @@ ACTIONS = [None, WEBHOOK, *PHONES]  # a number means forwarding
 numbers_tried = st.integers(0, 9)
 lengths = st.sampled_from([0, 1, 140, 160, 161, 306, 307])
 
+minutes_allowed = st.none() | st.integers(-1, 4) | st.sampled_from([0, 1, 60])
+sats_allowed = st.none() | st.integers(-1, 40) | st.sampled_from([0, 705, 2000])
 fortunes = st.integers(200, 3000) | st.integers(500, 30_000) | st.integers(30_000, 60_000)
 reported = st.sampled_from(["sent", "delivered", "failed"])
 texts = st.tuples(st.sampled_from(PHONES), lengths)
@@ -62,14 +65,46 @@ class Money(LightningPayments):
         self.now_us = max(START_US, self.now_us - back_us)
         self.rent(who, group)
 
-    def rent(self, who: int, group: str) -> None:
-        id_, expected = self.ids[who], self.plain.rent(self.ids[who], group, self.now_us)
-        row = self._answer(lambda tx: rent.start(tx, id_, group, now_us=self.now_us, cooldown_us=COOLDOWN_US))
+    @rule(who=who, group=st.sampled_from(GROUPS), max_minutes=minutes_allowed, more_sats=sats_allowed)
+    def rent_with_limits(self, who: int, group: str, max_minutes: int | None, more_sats: int | None) -> None:
+        """`more_sats`: above set-up, the first minute and one SMS."""
+        prices = self.plain.groups[group]
+        lowest = prices.setup_cost + prices.cost + prices.sms_cost
+        self.rent(who, group, max_minutes=max_minutes, max_sats=None if more_sats is None else lowest + more_sats)
+
+    @rule(who=who, nth=numbers_tried, more_minutes=minutes_allowed, more_sats=sats_allowed)
+    def set_limits(self, who: int, nth: int, more_minutes: int | None, more_sats: int | None) -> None:
+        """Set both limits, relative to what the rental has had so far."""
+        id_, e164 = self.ids[who], self._number(who, nth)
+        rental = self.plain.at(id_, self.now_us).rental(e164)
+        begun = rental.paid_minutes if rental else 0
+        spent = rental.setup + rental.paid() + self.plain.messages_cost(rental) + rental.sms_cost if rental else 0
+        limits: dict[str, int | None] = {
+            "max_minutes": None if more_minutes is None else begun + more_minutes,
+            "max_sats": None if more_sats is None else spent + more_sats,
+        }
+        expected = self.plain.set_limits(id_, e164, self.now_us, **limits)
+        answer = self._answer(lambda tx: limits_of.set_limits(tx, id_, e164, now_us=self.now_us, **limits))
+        assert (answer if isinstance(answer, str) else "ok") == expected
+
+    @rule(who=who, off_us=st.integers(-1, 1), swept=st.booleans())
+    def until_a_limit(self, who: int, off_us: int, swept: bool) -> None:
+        found = [
+            at_us for rental in self.plain.accounts[self.ids[who]].live if (at_us := rental.limit_us()) is not None
+        ]
+        if found:
+            self.now_us = min(found) + off_us
+        if swept:
+            self.the_meter_sweeps(0)
+
+    def rent(self, who: int, group: str, **limits: int | None) -> None:
+        id_, expected = self.ids[who], self.plain.rent(self.ids[who], group, self.now_us, **limits)
+        row = self._answer(lambda tx: rent.start(tx, id_, group, now_us=self.now_us, cooldown_us=COOLDOWN_US, **limits))
         if isinstance(row, str):
             assert row == expected
         else:
             assert row["e164"] == expected
-            self.plain.started(id_, expected, row["id"], self.now_us)
+            self.plain.started(id_, expected, row["id"], self.now_us, **limits)
 
     @rule(who=who, nth=numbers_tried)
     def end(self, who: int, nth: int) -> None:
@@ -124,7 +159,7 @@ class Money(LightningPayments):
         assert [id_ is None for id_ in ids] == [each is None for each in expected]
         for id_, booked in zip(ids, expected, strict=True):
             if booked is not None:
-                self.plain.messages[id_] = PlainMessage(id_, booked[0], booked[1], "received")
+                self.plain.messages[id_] = PlainMessage(id_, booked[0], booked[1], "received", rental_id=booked[2])
 
     @rule(
         who=who, nth=numbers_tried, texts=st.lists(st.tuples(st.sampled_from(PHONES), lengths), min_size=1, max_size=4)
@@ -135,6 +170,7 @@ class Money(LightningPayments):
             self._send(self.ids[who], self._number(who, nth), to, "y" * length)
 
     def _send(self, id_: int, sender: str, to: str, content: str) -> None:
+        rental = self.plain.at(id_, self.now_us).rental(sender)
         expected, cost = self.plain.send(id_, sender, to, content, self.now_us)
         answer = self._answer(
             lambda tx: send.send(
@@ -151,7 +187,8 @@ class Money(LightningPayments):
             assert answer == expected
         else:
             assert (expected, cost) == ("ok", answer["cost"])
-            self.plain.messages[answer["id"]] = PlainMessage(answer["id"], id_, cost, "queued")
+            assert rental is not None
+            self.plain.messages[answer["id"]] = PlainMessage(answer["id"], id_, cost, "queued", rental_id=rental.id)
 
     @rule(outcomes=st.lists(st.sampled_from(carrier_work.OUTCOMES), min_size=1, max_size=4))
     def the_carrier_works(self, outcomes: list[str]) -> None:
@@ -208,6 +245,7 @@ class Money(LightningPayments):
             "queued",
             forward_of=work.message_id,
             forwarded_by=work.rental_id,
+            rental_id=work.rental_id,
         )
         return int(outgoing.message_id)
 

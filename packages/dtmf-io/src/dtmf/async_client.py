@@ -92,14 +92,27 @@ class AsyncDTMF(BaseClient):
         start_rental(group_id, e164=…)."""
         return await self._perform(endpoints.available(group_id, contains))
 
-    async def start_rental(self, group_id: str, *, e164: str | None = None) -> Number:
-        """Rent a number from a group, or exactly `e164`, and return it. groups() lists the group ids.
+    async def start_rental(
+        self,
+        group_id: str,
+        *,
+        e164: str | None = None,
+        max_minutes: int | None = None,
+        max_sats: int | None = None,
+        label: str | None = None,
+    ) -> Number:
+        """Rent a number from a group, or exactly `e164`, and return it; see DTMF.start_rental()."""
+        call = endpoints.start_rental(group_id, e164, max_minutes=max_minutes, max_sats=max_sats, label=label)
+        return await self._perform(call)
 
-        Raises NoNumbersAvailableError if there is none, or if that one can't be rented now. The call isn't retried; the
-        error's `retry_after` says when a new number may be there."""
-        return await self._perform(endpoints.start_rental(group_id, e164))
-
-    def rental(self, group_id: str) -> AsyncRental:
+    def rental(
+        self,
+        group_id: str,
+        *,
+        max_minutes: int | None = None,
+        max_sats: int | None = None,
+        label: str | None = None,
+    ) -> AsyncRental:
         """Rent a number for an `async with` block. The rental ends however the block ends, cancellation included:
 
         >>> async with dtmf.rental("us-mobile") as number:
@@ -108,7 +121,7 @@ class AsyncDTMF(BaseClient):
         For its errors, see DTMF.rental()."""
         from .rental import AsyncRental  # noqa: PLC0415  # imported only where it is used
 
-        return AsyncRental(self, group_id)
+        return AsyncRental(self, group_id, max_minutes=max_minutes, max_sats=max_sats, label=label)
 
     async def end_rental(self, e164: str) -> bool:
         """End the rental of a number. Returns True."""
@@ -119,6 +132,16 @@ class AsyncDTMF(BaseClient):
     ) -> bool:
         """Set what happens to each SMS the number receives; see DTMF.set_sms_action(). Returns True."""
         return await self._perform(endpoints.set_sms_action(e164, action, destination))
+
+    async def set_limits(
+        self, e164: str, *, max_minutes: int | EllipsisType | None = ..., max_sats: int | EllipsisType | None = ...
+    ) -> bool:
+        """See DTMF."""
+        return await self._perform(endpoints.set_limits(e164, max_minutes=max_minutes, max_sats=max_sats))
+
+    async def set_label(self, e164: str, label: str | None) -> bool:
+        """See DTMF."""
+        return await self._perform(endpoints.set_label(e164, label))
 
     async def send_message(self, e164: str, to: str, content: str) -> FullMessage:
         """Send an SMS from a rented number to another phone. Returns the queued message."""

@@ -101,14 +101,33 @@ class DTMF(BaseClient):
         start_rental(group_id, e164=…)."""
         return self._perform(endpoints.available(group_id, contains))
 
-    def start_rental(self, group_id: str, *, e164: str | None = None) -> Number:
+    def start_rental(
+        self,
+        group_id: str,
+        *,
+        e164: str | None = None,
+        max_minutes: int | None = None,
+        max_sats: int | None = None,
+        label: str | None = None,
+    ) -> Number:
         """Rent a number from a group, or exactly `e164`, and return it. groups() lists the group ids.
+
+        The rental ends by itself after `max_minutes`, or before it would cost more than `max_sats`, messages included.
+        `label` is your name for it.
 
         Raises NoNumbersAvailableError if there is none, or if that one can't be rented now. The call isn't retried; the
         error's `retry_after` says when a new number may be there."""
-        return self._perform(endpoints.start_rental(group_id, e164))
+        call = endpoints.start_rental(group_id, e164, max_minutes=max_minutes, max_sats=max_sats, label=label)
+        return self._perform(call)
 
-    def rental(self, group_id: str) -> Rental:
+    def rental(
+        self,
+        group_id: str,
+        *,
+        max_minutes: int | None = None,
+        max_sats: int | None = None,
+        label: str | None = None,
+    ) -> Rental:
         """Rent a number for a `with` block. The rental ends however the block ends:
 
         >>> with dtmf.rental("us-mobile") as number:
@@ -118,7 +137,7 @@ class DTMF(BaseClient):
         those of end_rental() except NotFoundError, because a rental that has already ended is fine."""
         from .rental import Rental  # noqa: PLC0415  # imported only where it is used
 
-        return Rental(self, group_id)
+        return Rental(self, group_id, max_minutes=max_minutes, max_sats=max_sats, label=label)
 
     def end_rental(self, e164: str) -> bool:
         """End the rental of a number. Returns True."""
@@ -128,6 +147,18 @@ class DTMF(BaseClient):
         """Set what happens to each SMS the number receives: store it (None, None), also forward it to a phone
         number ('forward', '+44…'), or also post it to a URL ('webhook', 'https://…'). Returns True."""
         return self._perform(endpoints.set_sms_action(e164, action, destination))
+
+    def set_limits(
+        self, e164: str, *, max_minutes: int | EllipsisType | None = ..., max_sats: int | EllipsisType | None = ...
+    ) -> bool:
+        """Set or remove (None) limits of a rental; see start_rental(). Returns True.
+
+        A limit must leave the minutes that have started, and one more inbound SMS."""
+        return self._perform(endpoints.set_limits(e164, max_minutes=max_minutes, max_sats=max_sats))
+
+    def set_label(self, e164: str, label: str | None) -> bool:
+        """Set or remove (None) your name for a rental. Returns True."""
+        return self._perform(endpoints.set_label(e164, label))
 
     def send_message(self, e164: str, to: str, content: str) -> FullMessage:
         """Send an SMS from a rented number to another phone. Returns the queued message."""

@@ -101,11 +101,12 @@ def available(group_id: object, contains: object) -> Call[list[AvailableNumber]]
     return Operation("GET", f"{_group_path(group_id)}/numbers{chosen}"), _a_list
 
 
-def start_rental(group_id: object, e164: object = None) -> Call[Number]:
+def start_rental(group_id: object, e164: object = None, **limits: object) -> Call[Number]:
     """POST /numbers"""
     body: dict[str, object] = {"group_id": validation.group_id(group_id)}
     if e164 is not None:
         body["e164"] = parse(e164)
+    body |= {name: _limit(name, value) for name, value in limits.items() if value is not None}
     return Operation("POST", "/numbers", body), _an_object
 
 
@@ -118,6 +119,26 @@ def set_sms_action(e164: object, action: object, destination: object) -> Call[bo
     """PATCH /number"""
     path = _number_path(e164)
     return Operation("PATCH", path, {"sms_forwarded_to": validation.sms_destination(action, destination)}), _true
+
+
+def set_limits(e164: object, **limits: object) -> Call[bool]:
+    """PATCH /number"""
+    changed = {
+        name: None if value is None else _limit(name, value) for name, value in limits.items() if value is not ...
+    }
+    if not changed:
+        raise ValueError("set max_minutes, max_sats, or both")
+    return Operation("PATCH", _number_path(e164), changed), _true
+
+
+def set_label(e164: object, label: object) -> Call[bool]:
+    """PATCH /number"""
+    chosen = None if label is None else _limit("label", label)
+    return Operation("PATCH", _number_path(e164), {"label": chosen}), _true
+
+
+def _limit(name: str, value: object) -> object:
+    return validation.label(value) if name == "label" else validation.whole(name, value, least=1)
 
 
 def send_message(e164: object, to: object, content: object) -> Call[FullMessage]:

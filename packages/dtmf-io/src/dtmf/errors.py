@@ -36,7 +36,11 @@ class AuthenticationError(DTMFError):
 
 
 class PermissionDeniedError(DTMFError):
-    """The token does not permit this call."""
+    """The token does not permit this call, or it would cost more than a limit allows: then `limit` and `remaining` are in
+    satoshis, else None."""
+
+    limit: int | None = None
+    remaining: int | None = None
 
 
 class NotFoundError(DTMFError, LookupError):
@@ -61,7 +65,9 @@ class NoNumbersAvailableError(DTMFError):
 
 
 class InvalidRequestError(DTMFError, ValueError):
-    """The service rejected an argument."""
+    """The service rejected an argument. `minimum`: the lowest limit that it accepts, else None."""
+
+    minimum: int | None = None
 
 
 class RateLimitedError(DTMFError):
@@ -130,6 +136,10 @@ def from_problem(
     if isinstance(error, InsufficientFundsError):
         error.balance, error.required = _sats(problem.get("balance")), _sats(problem.get("required"))
         error.shortfall, error.topup_url = _sats(problem.get("shortfall")), _text(problem.get("topup_url"), token)
+    if isinstance(error, PermissionDeniedError):
+        error.limit, error.remaining = _sats(problem.get("limit")), _sats(problem.get("remaining"))
+    if isinstance(error, InvalidRequestError):
+        error.minimum = _sats(problem.get("minimum"))
     if isinstance(error, RateLimitedError | NoNumbersAvailableError):
         error.retry_after = retry_after_s
     return error

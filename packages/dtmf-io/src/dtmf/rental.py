@@ -78,10 +78,10 @@ class RentedNumber(dict[str, "Any"]):
 class Rental:
     """The result of DTMF.rental(). Each `with` block rents its own number."""
 
-    def __init__(self, dtmf: DTMF, group_id: str) -> None:
+    def __init__(self, dtmf: DTMF, group_id: str, **limits: int | str | None) -> None:
         self._dtmf = dtmf
         self._group_id = group_id
-        self._call = endpoints.start_rental(group_id)
+        self._call = endpoints.start_rental(group_id, **limits)
         self._settings = persistent(dtmf._settings)
         self._running: list[str] = []
 
@@ -235,10 +235,10 @@ class AsyncRentedNumber(dict[str, "Any"]):
 class AsyncRental:
     """The result of AsyncDTMF.rental(). Each `async with` block rents its own number."""
 
-    def __init__(self, dtmf: AsyncDTMF, group_id: str) -> None:
+    def __init__(self, dtmf: AsyncDTMF, group_id: str, **limits: int | str | None) -> None:
         self._dtmf = dtmf
         self._group_id = group_id
-        self._call = endpoints.start_rental(group_id)
+        self._call = endpoints.start_rental(group_id, **limits)
         self._settings = persistent(dtmf._settings)
         self._running: list[str] = []
 

@@ -99,7 +99,9 @@ SentMessage.__doc__ = (
 
 
 class Number(TypedDict):
-    """A phone number that the account rents now. Its messages are sorted oldest first."""
+    """A phone number that the account rents now. Its messages are sorted oldest first. `label`, `max_minutes` and `max_sats`
+    are there if set; with `max_sats` also `spent` and `remaining`, in satoshis. `ends_at`: when a limit ends the rental if
+    no more messages come."""
 
     e164: str
     group_id: str
@@ -108,6 +110,12 @@ class Number(TypedDict):
     cost_per_inbound_message: int | None
     assignment_start: str
     sms_forwarded_to: str | None
+    label: NotRequired[str]
+    max_minutes: NotRequired[int]
+    max_sats: NotRequired[int]
+    spent: NotRequired[int]
+    remaining: NotRequired[int]
+    ends_at: NotRequired[str]
     messages: list[Message]
 
 

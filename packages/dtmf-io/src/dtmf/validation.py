@@ -36,6 +36,11 @@ def group_id(value: object) -> str:
     return _label("group_id", value, most=_LABEL_LENGTH)
 
 
+def label(value: object) -> str:
+    """Check the label of a rental: 1 to 100 characters."""
+    return _label("label", value, most=100)
+
+
 def sender(value: object) -> str:
     """Check the sender of a simulated SMS: a number, a short code or a name, 1 to 64 characters."""
     return _label("sender", value, most=_LABEL_LENGTH)

@@ -57,7 +57,9 @@ BODY = {
     "from": [*_NOT_TEXT, "raw:null", "", "\0", "a\0"],
     "to": [*_NOT_TEXT, "raw:null", *_NOT_E164],
     "content": [*_NOT_TEXT, "raw:null", "\0", "a\0b", "x" * 1601],
-    "label": [*_NOT_TEXT, "raw:null", "", "x" * 101, *_NOT_LINES],
+    "label": [*(value for value in _NOT_TEXT if value != "raw:null"), "", "x" * 101, *_NOT_LINES],
+    "max_minutes": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
+    "max_sats": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
     "address": [*_NOT_TEXT, "raw:null", "", "\0", "bcrt1", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "x" * 129],
     "amount": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
     "invoice": [*_NOT_TEXT, "raw:null", "", "x", "lnbc1", "x" * 4097, *_NOT_LINES],
@@ -94,6 +96,7 @@ BODY |= {
 }
 # The same for one operation's field that is stricter.
 BODY_OF = {
+    ("POST /api/v1/tokens", "label"): ["raw:null"],
     ("POST /api/v1/message", "from"): _NOT_E164,
     ("POST /api/v1/message", "content"): [""],
     ("POST /api/v1/deliveries/test", "e164"): ["raw:null"],

@@ -164,7 +164,17 @@ def calls(renter: Renter) -> dict[str, Call]:
         "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
         "DELETE /api/v1/number": Call(204, query=number),
     }
-    return _calls(renter, number) | _sandbox_calls(renter) | last
+    return _calls(renter, number) | _token_calls(renter) | _sandbox_calls(renter) | last
+
+
+def _token_calls(renter: Renter) -> dict[str, Call]:
+    return {
+        "GET /api/v1/tokens": Call(200),
+        "GET /api/v1/tokens/{token_id}": Call(200, path={"token_id": renter.second_token_id}),
+        "POST /api/v1/tokens": Call(
+            201, {"label": "laptop", "scopes": ["read"], "groups": ["us-mobile"], "expires_at": "2999-01-01T00:00:00"}
+        ),
+    }
 
 
 def _sandbox_calls(renter: Renter) -> dict[str, Call]:
@@ -188,11 +198,6 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
         "POST /api/v1/accounts": Call(201),
         "GET /api/v1/account/webhook": Call(200),
         "PUT /api/v1/account/webhook": Call(200, {"url": renter.hook}),
-        "GET /api/v1/tokens": Call(200),
-        "GET /api/v1/tokens/{token_id}": Call(200, path={"token_id": renter.second_token_id}),
-        "POST /api/v1/tokens": Call(
-            201, {"label": "laptop", "scopes": ["read"], "groups": ["us-mobile"], "expires_at": "2999-01-01T00:00:00"}
-        ),
         "GET /api/v1/addresses": Call(200),
         "POST /api/v1/addresses": Call(201),
         "GET /api/v1/deposits": Call(200),
@@ -205,10 +210,14 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
             200, query={"contains": "555", "limit": 10}, path={"group_id": "us-mobile"}
         ),
         "GET /api/v1/numbers": Call(200),
-        "POST /api/v1/numbers": Call(201, {"group_id": "us-mobile"}),
+        "POST /api/v1/numbers": Call(
+            201, {"group_id": "us-mobile", "max_minutes": 10, "max_sats": 5000, "label": "signal"}
+        ),
         "POST /api/v1/numbers/adopt": Call(200, {"e164": renter.e164}),
         "GET /api/v1/number": Call(200, query=number),
-        "PATCH /api/v1/number": Call(200, {"sms_forwarded_to": renter.hook}, number),
+        "PATCH /api/v1/number": Call(
+            200, {"sms_forwarded_to": renter.hook, "max_minutes": 500, "label": "bank"}, number
+        ),
         "POST /api/v1/message": Call(204, {"from": renter.e164, "to": OTHER_PHONE, "content": "hello"}),
         "GET /api/v1/messages": Call(
             200, query={"after": 0, "limit": 100, "wait": 0, "current": "true", "inbound": "true", **number}

@@ -194,7 +194,7 @@ def test_an_expired_token_is_refused_and_its_rentals_end_at_its_expiry(
     assert connection.ask("GET", "/api/v1/account", token=bot["token"]).status == 401
     while db.write_blocking(lambda tx: tokens.expire(tx, now_us=wall.at_us, wall_us=wall.at_us)):
         pass
-    (row,) = db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE token_id IS NOT NULL"))
+    (row,) = db.read_blocking(lambda tx: tx.all("SELECT * FROM rentals WHERE token_id = :id", id=bot["id"]))
     assert (row["ended_at_us"], row["end_reason"], row["booked_minutes"]) == (START_US + HOUR_US, "token", 61)
 
 
@@ -256,7 +256,7 @@ def test_renting_with_a_token_revoked_meanwhile_leaves_no_rental(
         assert {each.result(60) for each in started} <= {201, 401}
 
     def left(tx: Tx) -> int:
-        row = tx.one("SELECT count(*) AS n FROM rentals WHERE token_id IS NOT NULL AND ended_at_us IS NULL")
+        row = tx.one("SELECT count(*) AS n FROM rentals WHERE token_id = :id AND ended_at_us IS NULL", id=bot["id"])
         assert row is not None
         return int(row["n"])
 

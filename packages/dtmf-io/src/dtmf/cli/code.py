@@ -14,7 +14,7 @@ from dtmf.errors import TimedOutError
 
 from . import connect, output
 from .formatting import seconds
-from .options import GroupId, Json
+from .options import GroupId, Json, Label, MaxMinutes, MaxSats
 from .wait import spinner, timed_out
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def code(
     match: Annotated[
         str | None, Parameter(help="Accept only messages that match this regular expression.", metavar="PATTERN")
     ] = None,
+    max_minutes: MaxMinutes = None,
+    max_sats: MaxSats = None,
+    label: Label = None,
     json: Json = False,
 ) -> None:
     """Rent a number from a group, print it, wait for a code, print the code, and end the rental.
@@ -49,7 +52,11 @@ def code(
     or a closed terminal or pipe."""
     timeout_s = validation.timeout_s(seconds(timeout))
     validation.pattern(match)  # before anything is charged
-    with _stopped_once(), connect.client() as dtmf, dtmf.rental(group) as number:
+    with (
+        _stopped_once(),
+        connect.client() as dtmf,
+        dtmf.rental(group, max_minutes=max_minutes, max_sats=max_sats, label=label) as number,
+    ):
         if json:
             output.json(dict(number), one_line=True)
         else:

@@ -25,6 +25,8 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("numbers", "list your numbers", "dtmf.cli.numbers:numbers"),
         ("show", "show a number and its messages", "dtmf.cli.numbers:show"),
         ("action", "forward a number's SMS, or post them to a URL", "dtmf.cli.numbers:action"),
+        ("limits", "end a rental after so many minutes or satoshis", "dtmf.cli.numbers:limits"),
+        ("label", "name a rental", "dtmf.cli.numbers:label"),
         ("end", "end a rental", "dtmf.cli.numbers:end"),
     ],
     "Messages": [

@@ -12,7 +12,7 @@ from dtmf.validation import http_url
 from . import connect, output
 from .formatting import MINUTES_A_DAY, format_int, format_minute
 from .message_view import show_messages
-from .options import GroupId, Json, Number, Yes, confirm
+from .options import GroupId, Json, Label, MaxMinutes, MaxSats, Number, Yes, confirm
 from .output import Column
 
 if TYPE_CHECKING:
@@ -97,11 +97,14 @@ def rent(
     /,
     *,
     number: Annotated[str | None, Parameter(help="Rent exactly this number; dtmf available lists them.")] = None,
+    max_minutes: MaxMinutes = None,
+    max_sats: MaxSats = None,
+    label: Label = None,
     json: Json = False,
 ) -> None:
     """Rent a number from a group. The set-up cost and the first minute are charged at once."""
     with connect.client() as dtmf:
-        rented = dtmf.start_rental(group, e164=number)
+        rented = dtmf.start_rental(group, e164=number, max_minutes=max_minutes, max_sats=max_sats, label=label)
     try:
         _show_rented(rented, group, json=json)
         output.flush()
@@ -153,6 +156,8 @@ def show(number: Number, /, *, json: Json = False) -> None:
                 f"{format_int(minute)} sats a minute, {format_int(minute * MINUTES_A_DAY)} a day, {format_int(inbound)} an SMS",
             ),
             ("Action", _action(found["sms_forwarded_to"])),
+            *([("Label", found["label"])] if "label" in found else []),
+            *([("Ends", _limits(found))] if "max_minutes" in found or "max_sats" in found else []),
         ]
     )
     output.blank()
@@ -193,6 +198,36 @@ def action(
         output.json(done)
     else:
         output.line(f"Each SMS to {number} is {f'posted to {template}' if template else _action(destination)}.")
+
+
+def limits(number: Number, /, *, max_minutes: MaxMinutes = None, max_sats: MaxSats = None, json: Json = False) -> None:
+    """Set limits at which a rental ends by itself. 0 removes a limit; without options, show them."""
+    chosen = {"max_minutes": max_minutes, "max_sats": max_sats}
+    changes = {name: value or None for name, value in chosen.items() if value is not None}
+    with connect.client() as dtmf:
+        if changes:
+            dtmf.set_limits(number, **changes)
+        found = dtmf.number(number)
+    if json:
+        output.json(found)
+    else:
+        output.line(f"The rental of {number} ends {_limits(found)}.")
+
+
+def label(
+    number: Number,
+    name: Annotated[str | None, Parameter(help="The name; none removes it.")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> None:
+    """Name a rental, to find it in your list."""
+    with connect.client() as dtmf:
+        done = dtmf.set_label(number, name)
+    if json:
+        output.json(done)
+    else:
+        output.line(f"{number} is named {name}." if name else f"{number} has no name.")
 
 
 def end(number: Number, /, *, yes: Yes = False, json: Json = False) -> None:
@@ -236,12 +271,23 @@ def _prices(group: Group) -> tuple[str, ...]:
 def _row(number: NumberFound) -> tuple[str, ...]:
     return (
         number["e164"],
-        number["group_id"],
+        f"{number['group_id']} ({number['label']})" if "label" in number else number["group_id"],
         format_minute(number["assignment_start"]),
         format_int(number["cost_per_minute"] * MINUTES_A_DAY),
         format_int(len(number["messages"])),
         "stored" if number["sms_forwarded_to"] is None else f"→ {number['sms_forwarded_to']}",
     )
+
+
+def _limits(number: NumberFound) -> str:
+    parts = []
+    if "max_minutes" in number:
+        parts.append(f"after {format_int(number['max_minutes'])} minutes")
+    if "max_sats" in number:
+        parts.append(f"at {format_int(number['max_sats'])} sats ({format_int(number['remaining'])} left)")
+    if "ends_at" in number:
+        parts.append(f"by {format_minute(number['ends_at'])} UTC")
+    return ", ".join(parts) or "when you end it"
 
 
 def _action(destination: str | None) -> str:

@@ -44,6 +44,9 @@ Json = Annotated[bool, Parameter(help="Print the result of the Python client as 
 Number = Annotated[str, Parameter(help="A number you rent, like +12025550100.", completer=rented_numbers)]
 GroupId = Annotated[str, Parameter(help="The id of a group, like us-mobile.", completer=group_ids)]
 Yes = Annotated[bool, Parameter(name=["--yes", "-y"], help="Don't ask for confirmation.")]
+MaxMinutes = Annotated[int | None, Parameter(help="End the rental after so many minutes.", metavar="MINUTES")]
+MaxSats = Annotated[int | None, Parameter(help="End it before it costs more, messages included.", metavar="SATS")]
+Label = Annotated[str | None, Parameter(help="Your name for the rental.", metavar="NAME")]
 Last = Annotated[int | None, Parameter(help="Show only the newest COUNT items.", metavar="COUNT")]
 
 

@@ -52,15 +52,6 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         meaning="Only the operator opens accounts on this service (`signup.mode`).",
         fix="Ask the operator for a token. As the operator, run `dtmf-server accounts open`.",
     ),
-    "limit_reached": Entry(
-        status=403,
-        title="Limit reached",
-        meaning="A limit of the token, or of the token that created it, doesn't leave enough. `field` names the limit, `limit`"
-        " is its value and `remaining` what is left of it.",
-        fix="End a rental to get back what is reserved for it, or use a token with a higher limit.",
-        detail="this needs 500, and the limit sats_max = 2000 of this token, or of the token that created it, leaves 120",
-        members={"field": "sats_max", "limit": 2000, "remaining": 120},
-    ),
     "not_found": Entry(
         status=404,
         title="Not found",
@@ -139,6 +130,27 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         title="Too many capped rentals",
         meaning="The account has 100 live rentals with a monthly cap, the most that are possible.",
         fix="End one of them first, or rent from a group without a monthly cap.",
+    ),
+    "limit_too_low": Entry(
+        status=422,
+        title="Limit too low",
+        meaning="`max_minutes` or `max_sats` of a rental is too low. `max_sats` of a new rental must cover the setup fee, the"
+        " first minute and one inbound SMS; a changed limit must leave the minutes that have started, and one inbound SMS"
+        " more than what the rental has cost. If `field` is `sats_max` or `sats_per_day`, what the restricted token has left"
+        " of that limit, `remaining`, doesn't cover a new rental.",
+        fix="Use at least `minimum`.",
+        detail="max_sats: must be at least 718",
+        members={"field": "max_sats", "minimum": 718},
+    ),
+    "limit_reached": Entry(
+        status=403,
+        title="Limit reached",
+        meaning="The SMS would cost more than the rental's `max_sats` has left, or a limit of a restricted token, or of the"
+        " token that created it, doesn't leave enough; then `field` names that limit. `remaining` is what is left of `limit`.",
+        fix="Raise `max_sats` with `PATCH /number`, or send a shorter SMS. If a token's limit is reached, end a rental to get"
+        " back what is reserved for it, or use a token with a higher limit.",
+        detail="this costs 300 satoshis, and the rental's limit of 2000 leaves 120: raise its max_sats",
+        members={"limit": 2000, "remaining": 120},
     ),
     "lightning_not_configured": Entry(
         status=409,

@@ -7,16 +7,17 @@ from typing import Annotated, Any, Literal
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
+from msgspec import UNSET
 
-from dtmf_server.api import transactions
+from dtmf_server.api import scopes, transactions
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.rental import ActionKind, action_for
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import catalog, rent
-from dtmf_server.storage import messages, numbers
+from dtmf_server.operations import catalog, limits, rent
+from dtmf_server.storage import messages, numbers, rentals
 from dtmf_server.storage.db import Database, Row, Tx
 
 PAGE = 500  # messages of a number per transaction
@@ -76,14 +77,14 @@ async def get_numbers(request: Request) -> Response[Any]:
     """Return the numbers rented now, oldest rental first, each with its messages."""
     db = runtime_of(request).db
 
-    def first(tx: Tx, caller: Caller) -> tuple[list[Row], bytes | None]:
+    def first(tx: Tx, caller: Caller) -> tuple[list[Row], bytes | None, int]:
         live = rent.live_rentals(tx, caller.account_id, now_us=caller.now_us)
-        return live, _encoded(tx, live[:BLOCK])
+        return live, _encoded(tx, live[:BLOCK], now_us=caller.now_us), caller.now_us
 
-    live, encoded = await transactions.read(request, first)
+    live, encoded, now_us = await transactions.read(request, first)
     if encoded is not None and len(live) <= BLOCK:
         return Response(b"[" + encoded + b"]", media_type="application/json")
-    return Stream(_listed(db, live, encoded), media_type="application/json")
+    return Stream(_listed(db, live, encoded, now_us=now_us), media_type="application/json")
 
 
 @get("/number", tags=["numbers"], summary="Get a rented number")
@@ -93,14 +94,16 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
     runtime = runtime_of(request)
 
     def head(tx: Tx, caller: Caller) -> _Head:
-        return _head(tx, rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us))
+        rental = rent.live_rental(tx, caller.account_id, e164, now_us=caller.now_us)
+        return _head(tx, rental, now_us=caller.now_us)
 
     return _respond(runtime.db, await transactions.read(request, head))
 
 
 @operation(post, "/numbers", tags=["numbers"], summary="Rent a number", status=201)
 def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Request) -> responses.Number:
-    """Rent an available number of the group, or exactly `e164`. The setup fee and the first minute are charged at once."""
+    """Rent an available number of the group, or exactly `e164`. The setup fee and the first minute are charged at once.
+    `max_minutes` and `max_sats` end the rental by themselves; `max_sats` must cover both, and one inbound SMS."""
     settings = runtime_of(request).settings
     rental = rent.start(
         tx,
@@ -110,9 +113,12 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
         cooldown_us=settings.cooldown_us,
         e164=new.e164,
         rules=settings.supply,
+        max_minutes=new.max_minutes,
+        max_sats=new.max_sats,
+        label=new.label,
         started_by=caller.token_id,
     )
-    return responses.number(rental, [])
+    return responses.number(rental, [], now_us=caller.now_us)
 
 
 @operation(delete, "/number", tags=["numbers"], summary="End a rental", status=204)
@@ -125,19 +131,32 @@ def delete_number(tx: Tx, caller: Caller, *, e164: E164) -> None:
     patch,
     "/number",
     tags=["numbers"],
-    summary="Set the SMS action",
+    summary="Change a rental",
     status=200,
     responses=transactions.answers(200, responses.Number),
 )
 def patch_number(
-    tx: Tx, caller: Caller, new: requests.NewAction, *, e164: E164, request: Request
+    tx: Tx, caller: Caller, new: requests.NumberChanges, *, e164: E164, request: Request
 ) -> Response[responses.Number]:
-    """Set what happens to SMS to this number besides storing them: nothing, forward, or webhook."""
-    runtime, action = runtime_of(request), action_for(new.sms_forwarded_to)
-    if action is not None and action.kind is ActionKind.FORWARD:
-        caller.require("send")
-    rental = rent.set_action(tx, caller.account_id, e164, action, now_us=caller.now_us, set_by=caller.token_id)
-    return _respond(runtime.db, _head(tx, rental))
+    """Set what happens to SMS to this number besides storing them (nothing, forward, or webhook), its limits, or its label.
+    A limit must leave the minutes that have started, and one more inbound SMS: it never ends the rental at once."""
+    account_id, now_us, token_id = caller.account_id, caller.now_us, caller.token_id
+    for field, needs in scopes.FIELDS["patch_number"].items():
+        if getattr(new, field) is not UNSET:
+            caller.require(needs)
+    rental = rent.live_rental(tx, account_id, e164, now_us=now_us)
+    if new.sms_forwarded_to is not UNSET:
+        action = action_for(new.sms_forwarded_to)
+        if action is not None and action.kind is ActionKind.FORWARD:
+            caller.require("send")
+        rental = rent.set_action(tx, account_id, e164, action, now_us=now_us, set_by=token_id)
+    if new.max_minutes is not UNSET or new.max_sats is not UNSET:
+        sats, minutes = new.max_sats, new.max_minutes
+        limits.set_limits(tx, account_id, e164, max_minutes=minutes, max_sats=sats, now_us=now_us, set_by=token_id)
+    if new.label is not UNSET:
+        limits.set_label(tx, account_id, e164, new.label, now_us=now_us, set_by=token_id)
+    rental = rentals.by_id(tx, rental["id"])
+    return _respond(runtime_of(request).db, _head(tx, rental, now_us=now_us))
 
 
 @operation(
@@ -154,7 +173,7 @@ def post_numbers_adopt(
     """Make a rental that a restricted token started the account's own: it goes on when that token ends, and no longer counts
     against its limits."""
     rental = rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
-    return _respond(runtime_of(request).db, _head(tx, rental))
+    return _respond(runtime_of(request).db, _head(tx, rental, now_us=caller.now_us))
 
 
 # --- a number and its messages: read in pages, streamed -------------------------------
@@ -164,11 +183,11 @@ _Head = tuple[
 ]  # number with its first messages, rental id, last message id, is complete
 
 
-def _head(tx: Tx, rental: Row) -> _Head:
+def _head(tx: Tx, rental: Row, *, now_us: int) -> _Head:
     last = messages.last_id_of_rental(tx, rental["id"])
     rows = messages.of_rental(tx, rental["id"], after=0, through=last, limit=PAGE)
     complete = not rows or rows[-1]["id"] == last
-    number = responses.number(rental, [responses.message(row) for row in rows])
+    number = responses.number(rental, [responses.message(row) for row in rows], now_us=now_us)
     return number, rental["id"], rows[-1]["id"] if rows else 0, complete
 
 
@@ -189,24 +208,24 @@ async def _pieces(db: Database, head: _Head) -> AsyncIterator[bytes]:
     yield b"]}"
 
 
-async def _listed(db: Database, live: list[Row], encoded: bytes | None) -> AsyncIterator[bytes]:
+async def _listed(db: Database, live: list[Row], encoded: bytes | None, *, now_us: int) -> AsyncIterator[bytes]:
     """Stream the list of rentals in blocks. `encoded`: the first block, if it has been read."""
     for first in range(0, len(live), BLOCK):
         block = live[first : first + BLOCK]
         if first:
-            encoded = await db.read(partial(_encoded, live=block))
+            encoded = await db.read(partial(_encoded, live=block, now_us=now_us))
         yield b"," if first else b"["
         if encoded is not None:
             yield encoded
             continue
         for nth, rental in enumerate(block):  # too many messages for one read
             yield b"," if nth else b""
-            async for piece in _pieces(db, await db.read(partial(_head, rental=rental))):
+            async for piece in _pieces(db, await db.read(partial(_head, rental=rental, now_us=now_us))):
                 yield piece
     yield b"]"
 
 
-def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
+def _encoded(tx: Tx, live: list[Row], *, now_us: int) -> bytes | None:
     """Read and encode rentals with their messages, without the list's brackets; None if they have too many messages."""
     rows = messages.of_rentals(tx, [rental["id"] for rental in live], limit=BLOCK_MESSAGES + 1)
     if len(rows) > BLOCK_MESSAGES:
@@ -214,7 +233,8 @@ def _encoded(tx: Tx, live: list[Row]) -> bytes | None:
     said: dict[int, list[responses.Message]] = {}
     for row in rows:
         said.setdefault(row["rental_id"], []).append(responses.message(row))
-    return responses.encode([responses.number(rental, said.get(rental["id"], [])) for rental in live])[1:-1]
+    numbers_ = [responses.number(rental, said.get(rental["id"], []), now_us=now_us) for rental in live]
+    return responses.encode(numbers_)[1:-1]
 
 
 def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]:

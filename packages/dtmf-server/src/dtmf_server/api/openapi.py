@@ -105,11 +105,17 @@ def _name_scope(operation: Json, handler: HTTPRouteHandler) -> None:
     needs = handler.opt.get("needs", scopes.PUBLIC)
     if needs == scopes.PUBLIC:
         return
-    operation["security"] = [{"token": [] if needs == scopes.ANY else [needs]}]
+    fields = scopes.FIELDS.get(handler.handler_name, {})
+    alternatives = sorted(set(fields.values())) or [needs]
+    operation["security"] = [{"token": [] if each == scopes.ANY else [each]} for each in alternatives]
     sentence = {
         scopes.ANY: "Every token may call this.",
         scopes.UNRESTRICTED: "Only unrestricted tokens may call this.",
     }.get(needs, f"Needs the scope `{needs}`.")
+    if fields:
+        sentence = (
+            "Needs a scope for each field: " + ", ".join(f"`{fields[name]}` for `{name}`" for name in fields) + "."
+        )
     operation["description"] = f"{operation['description'].rstrip()}\n\n{sentence}"
 
 

@@ -39,7 +39,7 @@ NEEDS: Mapping[str, str] = {
     "get_number": "read",
     "post_numbers": "rent",
     "delete_number": "rent",
-    "patch_number": "webhooks",  # and `send` to forward
+    "patch_number": ANY,  # see FIELDS; and `send` to forward
     "post_numbers_adopt": UNRESTRICTED,
     # messages and events
     "post_message": "send",
@@ -59,4 +59,9 @@ NEEDS: Mapping[str, str] = {
     "post_sandbox_clock": UNRESTRICTED,
     "get_sandbox_clock": "read",
     "get_sandbox_sent": "read",
+}
+
+# Operations whose fields need scopes of their own.
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "patch_number": {"sms_forwarded_to": "webhooks", "max_minutes": "rent", "max_sats": "rent", "label": "rent"},
 }

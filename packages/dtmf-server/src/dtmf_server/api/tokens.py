@@ -9,6 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from dtmf_server.api import transactions
 from dtmf_server.api.pagination import ID_MAX
 from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.schemas.token import Token, shown
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import InvalidRequest
@@ -16,20 +17,19 @@ from dtmf_server.core.timestamps import iso
 from dtmf_server.core.token_grant import Grant
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import token_limits, tokens
-from dtmf_server.storage.db import Row, Tx
-from dtmf_server.storage.tokens import grant_of
+from dtmf_server.operations import tokens
+from dtmf_server.storage.db import Tx
 
 
 @get("/tokens", tags=["tokens"], summary="List tokens")
-async def get_tokens(request: Request) -> list[responses.Token]:
+async def get_tokens(request: Request) -> list[Token]:
     """Return the account's active tokens without the tokens themselves. A restricted token lists itself and the tokens that
     it created."""
     wall_us = runtime_of(request).clock.wall_us()
 
-    def listed(tx: Tx, caller: Caller) -> list[responses.Token]:
+    def listed(tx: Tx, caller: Caller) -> list[Token]:
         rows = tokens.of_account(tx, caller.account_id, wall_us=wall_us, seen_by=caller.token_id)
-        return [_token(row, caller) for row in rows]
+        return [shown(row, now_us=caller.now_us) for row in rows]
 
     return await transactions.read(request, listed)
 
@@ -38,16 +38,16 @@ async def get_tokens(request: Request) -> list[responses.Token]:
 async def get_token(
     request: Request,
     token_id: Annotated[int, PathParameter(ge=0, le=ID_MAX, description="0: the token of this request")],
-) -> responses.Token:
+) -> Token:
     """Return one token, also one that has ended, with what counts against its limits. A restricted token without the scope
     `tokens` sees only itself."""
 
-    def find(tx: Tx, caller: Caller) -> responses.Token:
+    def find(tx: Tx, caller: Caller) -> Token:
         own_id = caller.token_id
         if own_id is not None and token_id in (0, own_id):
-            return _token(tokens.one(tx, caller.account_id, own_id), caller)
+            return shown(tokens.one(tx, caller.account_id, own_id), now_us=caller.now_us)
         caller.require("tokens")
-        return _token(tokens.one(tx, caller.account_id, token_id, seen_by=own_id), caller)
+        return shown(tokens.one(tx, caller.account_id, token_id, seen_by=own_id), now_us=caller.now_us)
 
     return await transactions.read(request, find)
 
@@ -90,25 +90,6 @@ def _asked(new: requests.NewToken, *, wall_us: int) -> Grant:
         new.sats_per_day,
         new.rentals_max,
     )
-
-
-def _token(row: Row, caller: Caller) -> responses.Token:
-    """Return a token as shown; one that is not restricted has no limits to show."""
-    token = responses.Token(row["id"], row["label"], iso(row["created_at_us"]))
-    if row["revoked_at_us"] is not None:
-        token.ended_at = iso(row["revoked_at_us"])
-    grant = grant_of(row)
-    if grant is None:
-        return token
-    token.created_by = row["parent_id"]
-    token.scopes = list(grant.scopes or ())
-    token.groups = None if grant.groups is None else list(grant.groups)
-    token.expires_at = None if grant.expires_wall_us is None else iso(grant.expires_wall_us)
-    token.sats_max, token.sats_per_day, token.rentals_max = grant.sats_max, grant.sats_per_day, grant.rentals_max
-    token.reserved, token.spent = row["reserved_sats"], row["spent_sats"]
-    token.today = token_limits.today(row, now_us=caller.now_us)
-    token.rentals_started = row["rentals_started"]
-    return token
 
 
 ROUTES = [get_tokens, get_token, post_tokens, delete_tokens]

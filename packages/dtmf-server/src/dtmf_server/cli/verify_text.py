@@ -1,6 +1,7 @@
 """The output of `dtmf-server verify` for each difference."""
 
 from dtmf_server.operations import verify
+from dtmf_server.operations.verify_tokens import WrongTokenSums
 
 
 def counts_text(counts: verify.Counts) -> str:
@@ -11,9 +12,9 @@ def counts_text(counts: verify.Counts) -> str:
 def difference_text(found: verify.Difference) -> str:
     """Describe a contradiction between the database and the ledger in one sentence."""
     match found:
-        case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion():
+        case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify.WrongNextLimit():
             return _account_text(found)
-        case verify.WrongTotal() | verify.WrongRunningBalance():
+        case verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums():
             return _ledger_text(found)
         case verify.WrongShares() | verify.WrongSums() | verify.WrongMinuteCost():
             return _sum_text(found)
@@ -25,7 +26,7 @@ def difference_text(found: verify.Difference) -> str:
             return _minutes_text(found)
 
 
-def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDepletion) -> str:
+def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDepletion | verify.WrongNextLimit) -> str:
     name = f"account {found.account_id}"
     match found:
         case verify.WrongBalance():
@@ -36,9 +37,19 @@ def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDe
             )
         case verify.WrongDepletion():
             return f"{name}: runs out at {found.expected_us}, stored as {found.stored_us} (microseconds)"
+        case verify.WrongNextLimit():
+            return (
+                f"{name}: a rental reaches a limit at {found.expected_us}, stored as {found.stored_us} (microseconds)"
+            )
 
 
-def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance) -> str:
+def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance | WrongTokenSums) -> str:
+    if isinstance(found, WrongTokenSums):
+        (reserved, spent), (stored_reserved, stored_spent) = found.expected, found.stored
+        return (
+            f"token {found.token_id}: its rentals reserve {reserved} satoshis and cost {spent}, stored as {stored_reserved}"
+            f" and {stored_spent}"
+        )
     if isinstance(found, verify.WrongTotal):
         return f"the ledger sums to {found.sats} satoshis instead of 0"
     return (
@@ -48,7 +59,7 @@ def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance) -> str:
 
 
 def _minutes_text(
-    found: verify.UnbookedMinutes | verify.WrongPrice | verify.WrongLength | verify.UnpaidMinutes,
+    found: verify.UnbookedMinutes | verify.WrongPrice | verify.WrongLength | verify.UnpaidMinutes | verify.WrongLimit,
 ) -> str:
     name = f"rental {found.rental_id}"
     match found:
@@ -60,6 +71,13 @@ def _minutes_text(
             return f"{name}: lasted {found.started} started minutes, but {found.booked} are booked"
         case verify.UnpaidMinutes():
             return f"{name}: {found.booked} minutes are booked, more than its account has paid for"
+        case verify.WrongLimit():
+            most, cost, ends_us = found.expected
+            spent, counted, stored_us = found.stored
+            return (
+                f"{name}: may have cost {most} satoshis by now and cost {spent}; its messages cost {cost}, stored as {counted};"
+                f" a limit ends it at {ends_us}, stored as {stored_us} (microseconds)"
+            )
 
 
 def _sum_text(found: verify.WrongShares | verify.WrongSums | verify.WrongMinuteCost) -> str:

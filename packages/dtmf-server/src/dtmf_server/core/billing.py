@@ -3,7 +3,8 @@
 Rules (docs/internals/billing.md):
 1. Minute k of a rental (k = 0, 1, …) starts at `started_at_us + k * MINUTE_US` and is paid at that instant.
 2. Minutes are paid in the order in which they start; at equal instants, the oldest rental is first.
-3. A minute that cannot be paid ends its own rental at that instant; the others continue.
+3. A minute that cannot be paid ends its own rental at that instant; the others continue. At equal instants, rentals
+   that reach a limit end first, and their minutes are not paid.
 4. Nothing is written per minute: the cost of minutes is computed until a settlement books it.
 
 There are two forms of the same arithmetic. `settle` and `depletes_at` take the rentals of an account. `cost_between`
@@ -48,6 +49,8 @@ class LiveRental(Struct, frozen=True):
     booked_minutes: int
     e164: str = ""
     monthly_cap: int | None = None
+    limit_at_us: int | None = None  # a limit ends it then, before that minute is paid (core/limits.py)
+    reserved_sats: int | None = None  # of its token's limits (core/token_budget.py)
 
     @property
     def phase_us(self) -> int:
@@ -124,9 +127,18 @@ def settle(balance: int, running: Sequence[LiveRental], now_us: int) -> Settleme
     """
     live = sorted(running, key=lambda r: (r.started_at_us, r.rental_id))
     ended: list[tuple[LiveRental, int]] = []
-    while (instant := depletes_at(balance, live)) is not None and instant <= now_us:
+    while True:
+        runs_out_us = depletes_at(balance, live) or NEVER_US
+        limit_us = min((r.limit_at_us for r in live if r.limit_at_us is not None), default=NEVER_US)
+        instant = min(runs_out_us, limit_us)
+        if instant > now_us:
+            break
         balance, live = _book_before(balance, live, instant)
-        balance, live, out_of_money = _pay_round(balance, live, instant, now_us)
+        if limit_us <= runs_out_us:
+            ended += [(rental, limit_us) for rental in live if rental.limit_at_us == limit_us]
+            live = [rental for rental in live if rental.limit_at_us != limit_us]
+            continue
+        balance, live, out_of_money = _pay_round(balance, live, instant, min(now_us, limit_us - 1))
         ended += out_of_money
     balance, live = _book_before(balance, live, now_us + 1)
     return Settlement(balance, tuple(live), tuple(ended), depletes_at(balance, live))

@@ -142,6 +142,34 @@ class TooManyCappedRentals(Refusal):
     status, code, title = 409, "too_many_capped_rentals", "Too many capped rentals"
 
 
+class LimitTooLow(Refusal):
+    """A limit of the rental is too low."""
+
+    status, code, title = 422, "limit_too_low", "Limit too low"
+
+    def __init__(self, *, field: str, minimum: int, remaining: int | None = None) -> None:
+        if remaining is None:
+            super().__init__(f"{field}: must be at least {minimum}", field=field, minimum=minimum)
+        else:
+            text = (
+                f"{field}: this token, or the token that created it, has {remaining} left, and a rental needs at least"
+            )
+            super().__init__(f"{text} {minimum}", field=field, minimum=minimum, remaining=remaining)
+
+
+class LimitReached(Refusal):
+    """This would cost more than the rental's limit allows."""
+
+    status, code, title = 403, "limit_reached", "Limit reached"
+
+    def __init__(self, *, limit: int, remaining: int, required: int) -> None:
+        super().__init__(
+            f"this costs {required} satoshis, and the rental's limit of {limit} leaves {remaining}: raise its max_sats",
+            limit=limit,
+            remaining=remaining,
+        )
+
+
 class TooManyUnusedAddresses(Refusal):
     """20 addresses of this account are waiting for their first deposit: use one of them; addresses can be reused."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from dtmf_server.core import billing
 from dtmf_server.core.billing import NEVER_US, LiveRental
 from dtmf_server.core.units import MINUTE_US
@@ -28,7 +30,8 @@ class Standing:
     cost_per_minute: int
     live_rentals: int
     depletes_at_us: int | None
-    # Rentals that the balance could not pay and that are still stored as live, each with its end, in order of the end.
+    # Rentals that reached a limit, or that the balance could not pay, and that are still stored as live, each with its
+    # end, in order of the end.
     ended: tuple[tuple[LiveRental, int], ...] = ()
 
     @property
@@ -45,6 +48,7 @@ def open_account(tx: Tx, *, token_sha256: bytes, now_us: int) -> int:
 
 
 READ_AT_ONCE = 200  # rentals
+_STATE = ("settled_at_us", "balance", "live_rentals", "depletes_at_us", "limit_at_us")
 
 
 def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
@@ -52,7 +56,8 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
     written.
 
     Reads one row and sums, however many rentals the account has. If the balance has run out since the last settlement,
-    which the meter notices within moments, some rentals are read too.
+    which the meter notices within moments, some rentals are read too;
+    all of them if one has reached a limit.
     """
     while True:
         row = accounts.at(tx, account_id, now_us=now_us)
@@ -60,7 +65,10 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
         is_paying = row["cost_per_minute"] or row["capped_rentals"]
         is_closed = row["closed_at_us"] is not None and is_paying  # no time passes once it is closed
         capped = rentals.capped(tx, [account_id]).get(account_id, []) if row["capped_rentals"] else []
-        if is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
+        limit_us = row["limit_at_us"]
+        if limit_us is not None and limit_us <= now_us:
+            found = _past_limit(tx, row, capped, now_us)
+        elif is_closed or row["depletes_at_us"] is None or row["depletes_at_us"] > now_us:
             accrued = 0 if is_closed or now_us == row["settled_at_us"] else _accrued(row, capped, now_us)
             found = _standing(row, capped, row["balance"] - accrued, (), row["depletes_at_us"], now_us=now_us)
             if not capped:
@@ -91,7 +99,7 @@ def _accrued(row: Row, capped: list[LiveRental], now_us: int) -> int:
 
 
 def _same(row: Row, other: Row) -> bool:
-    return all(row[name] == other[name] for name in ("settled_at_us", "balance", "live_rentals", "depletes_at_us"))
+    return all(row[name] == other[name] for name in _STATE)
 
 
 def _past_run_out(tx: Tx, row: Row, capped: list[LiveRental], now_us: int) -> Standing:
@@ -108,15 +116,15 @@ def _past_run_out(tx: Tx, row: Row, capped: list[LiveRental], now_us: int) -> St
         if turn.at_us <= now_us:
             left = turn.left
             ended += [] if turn.is_paid else [(turn.rental, turn.at_us)]
+    return _past_limit(tx, row, capped, now_us)
+
+
+def _past_limit(tx: Tx, row: Row, capped: list[LiveRental], now_us: int) -> Standing:
+    """Return the state of an account whose balance has run out, or one of whose rentals has reached a limit: computed from
+    all rentals."""
     every = [
-        LiveRental(
-            r.rental_id,
-            r.started_at_us,
-            r.cost_per_minute,
-            billing.minutes_started(r.started_at_us, row["settled_at_us"]),
-            monthly_cap=r.monthly_cap,
-        )
-        for r in rentals.paying(tx, [row["id"]]).get(row["id"], [])
+        structs.replace(r, booked_minutes=billing.minutes_started(r.started_at_us, row["settled_at_us"]))
+        for r in rentals.metered(tx, row["id"])
     ]
     settled = billing.settle(row["balance"], every, now_us)
     return _standing(row, capped, settled.balance, settled.ended, settled.depletes_at_us, now_us=now_us)

@@ -22,6 +22,7 @@ UNWRITTEN_MAX = 200  # of thousands that end at once, until the meter has writte
 WHY = {
     EndReason.RENTER: "this account ended it",
     EndReason.DEPLETED: "the balance ran out",
+    EndReason.LIMIT: "it reached its limit",
     EndReason.TOKEN: "the token that started it was revoked or has expired",
 }
 
@@ -43,7 +44,8 @@ def money(tx: Tx, account_id: int, *, now_us: int, warn_us: int) -> Money:
     if unwritten:
         depletes_at_us = account.standing(tx, account_id, now_us=now_us).depletes_at_us
     written = ended_rentals.newest_depleted(tx, account_id, ended_after_us=now_us - RAN_OUT_SHOWN_US)
-    ran_out = unwritten + [dict(rental) for rental in written]
+    ran_out = [rental for rental in unwritten if rental["end_reason"] == EndReason.DEPLETED]
+    ran_out += [dict(rental) for rental in written]
     if ran_out and not unwritten:
         started_us = ended_rentals.newest_live_start_us(tx, account_id)
         ran_out = [] if started_us is not None and started_us > ran_out[0]["ended_at_us"] else ran_out
@@ -87,9 +89,9 @@ def not_rented(tx: Tx, account_id: int, e164: str, *, now_us: int) -> NumberNotR
 
 
 def _unwritten(tx: Tx, account_id: int, *, now_us: int) -> list[dict[str, Any]]:
-    """Return rentals that a lack of balance has ended but the meter has not written yet, the last to end first."""
+    """Return rentals that a limit or a lack of balance has ended but the meter has not written yet, the last to end first."""
     row = ended_rentals.runs_out(tx, account_id, now_us=now_us)
-    if row["depletes_at_us"] is None or row["depletes_at_us"] > row["now_us"]:
+    if all(row[due] is None or row[due] > row["now_us"] for due in ("depletes_at_us", "limit_at_us")):
         return []
     ended = account.standing(tx, account_id, now_us=now_us).ended[-UNWRITTEN_MAX:]
     found = []
@@ -98,6 +100,7 @@ def _unwritten(tx: Tx, account_id: int, *, now_us: int) -> list[dict[str, Any]]:
         paid_minutes = (
             minutes_started(running.started_at_us, at_us) - 1
         )  # the minute that starts as the rental ends is not paid
-        end = {"ended_at_us": at_us, "end_reason": EndReason.DEPLETED.value, "booked_minutes": paid_minutes}
+        reason = EndReason.LIMIT if running.limit_at_us == at_us else EndReason.DEPLETED
+        end = {"ended_at_us": at_us, "end_reason": reason.value, "booked_minutes": paid_minutes}
         found.append(dict(over) | end)
     return found

@@ -13,12 +13,12 @@ from functools import partial
 from msgspec import structs
 
 from dtmf_server.core import billing, low_balance, money
-from dtmf_server.core.billing import LiveRental
+from dtmf_server.core.billing import NEVER_US, LiveRental
 from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.units import DAY_US, MINUTE_US
-from dtmf_server.operations import account_webhook
+from dtmf_server.operations import account_webhook, token_limits
 from dtmf_server.storage import account_erasure, accounts, events, numbers, rentals, transfers
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import DoFirst, Tx
@@ -45,11 +45,12 @@ class Ledger:
         self._ended: list[tuple[int, LiveRental, int, EndReason]] = []
         self._ended_ids: set[int] = set()
         self._touched: set[int] = set()
+        self._relimited: set[int] = set()
         self.accounts = accounts.lock_and_load(tx, account_ids)
         self._only_numbers: dict[int, str] = {}
         self._may_end = ENDS_MAX
         out_of_money = [
-            a.id for a in self.accounts.values() if a.live_rentals <= accounts.FEW and _is_out_of_money(a, now_us)
+            a.id for a in self.accounts.values() if a.live_rentals <= accounts.FEW and a.is_out_of_money(now_us)
         ]
         self._paying = rentals.paying(tx, out_of_money) if out_of_money else {}
         for account in self.accounts.values():
@@ -77,7 +78,7 @@ class Ledger:
     def is_settled(self, now_us: int) -> bool:
         """Return True if every account is settled up to `now_us`: always, except for a portion that is followed by
         others."""
-        return not any(_is_out_of_money(account, now_us) for account in self.accounts.values())
+        return not any(a.is_out_of_money(now_us) or a.has_reached_limit(now_us) for a in self.accounts.values())
 
     def require(self, account_id: int, amount: int) -> None:
         """Raise InsufficientFunds unless the account can spend `amount`."""
@@ -163,15 +164,20 @@ class Ledger:
     def end_all(self, account_id: int, running: list[LiveRental], reason: EndReason) -> None:
         """End live rentals of an account now."""
         account = self.accounts[account_id]
-        for rental in running:
-            self._end(account, rental, account.settled_at_us, reason)
+        for rental in running:  # no limit lies before, unless the account is closed
+            self._end(account, rental, min(account.settled_at_us, rental.limit_at_us or NEVER_US), reason)
 
     def shut(self, account_id: int) -> int:
         """Stop all minutes of this account from now on. Return that instant."""
         account = self.accounts[account_id]
         account.closed_at_us = account.settled_at_us
         self._touched.add(account_id)
+        account.limit_at_us = None
         return account.settled_at_us
+
+    def limits_changed(self, account_id: int) -> None:
+        """Note that the caller has written other limits of the account's rentals."""
+        self._relimited.add(account_id)
 
     def add_event(self, event: Event) -> None:
         """Append an event in this transaction."""
@@ -185,29 +191,58 @@ class Ledger:
                 self._warn(account, [account.depletes_at_us], until_us=account.settled_at_us)
         transfers.append(self._tx, self._transfers)
         self._write_ends()
+        self._look_for_limits()
         self._events.sort(key=lambda event: event.at_us)
         ids = events.append(self._tx, self._events)
         now_us = max((account.settled_at_us for account in self.accounts.values()), default=0)
         account_webhook.queue(self._tx, list(zip(ids, self._events, strict=True)), now_us=now_us)
         accounts.store(self._tx, self.accounts.values())
         dues = [low_balance.next_due_us(a.low_balance_warnings, a.depletes_at_us) for a in self.accounts.values()]
+        dues += [account.limit_at_us for account in self.accounts.values()]
         if any(due_us is not None and due_us <= now_us + billing.POLL_INTERVAL_US for due_us in dues):
             self._tx.notify("meter")  # which would otherwise wake too late
 
     def _settle(self, account: Account, now_us: int) -> None:
-        """Pay the started minutes and end the rentals that cannot be paid, each at its own instant."""
+        """Pay the started minutes and end the rentals that reach a limit or cannot be paid, each at its own instant."""
         now_us = max(now_us, account.settled_at_us)
         if account.closed_at_us is not None and not account.costs.is_free:
             return  # being deleted: no time passes for its remaining rentals
-        while _is_out_of_money(account, now_us):
+        while (is_limited := account.has_reached_limit(now_us)) or account.is_out_of_money(now_us):
             if self._may_end <= 0:
                 if self._is_portion:
                     return
                 ids = list(self.accounts)
                 raise DoFirst(partial(settle_portion, account_ids=ids, now_us=now_us))
-            self._end_some(account, now_us)
+            if is_limited:
+                self._end_limited(account)
+            else:
+                self._end_some(account, now_us if account.limit_at_us is None else min(now_us, account.limit_at_us - 1))
         self._warn(account, [account.depletes_at_us], until_us=now_us)
         self._pay_minutes(account, billing.cost_between(account.costs, account.settled_at_us, now_us), at_us=now_us)
+
+    def _end_limited(self, account: Account) -> None:
+        """End rentals that reach the account's first limit, and settle the account up to the instant before it."""
+        at_us = account.limit_at_us
+        assert at_us is not None
+        self._warn(account, [account.depletes_at_us], until_us=at_us - 1)
+        before_us = max(account.settled_at_us, at_us - 1)
+        self._pay_minutes(
+            account, billing.cost_between(account.costs, account.settled_at_us, before_us), at_us=before_us
+        )
+        for rental in rentals.reaching_limit(self._tx, account.id, at_us=at_us, limit=ENDS_MAX):
+            self._end(account, rental, at_us, EndReason.LIMIT)
+            self._may_end -= 1
+        self._look_ahead(account)
+        self._write_ends()
+        self._look_for_limits()
+
+    def _look_for_limits(self) -> None:
+        """Find when the next rental of each account reaches a limit, where that may have changed."""
+        changed, self._relimited = self._relimited, set()
+        if changed:
+            for account_id, at_us in rentals.first_limits(self._tx, sorted(changed)).items():
+                account = self.accounts[account_id]
+                account.limit_at_us = at_us if account.closed_at_us is None else None
 
     def _end_some(self, account: Account, now_us: int) -> None:
         """End rentals from the instant at which the balance ran out, and settle the account up to the last of them."""
@@ -266,13 +301,16 @@ class Ledger:
 
     def _end(self, account: Account, rental: LiveRental, at_us: int, reason: EndReason) -> None:
         """Book the rental's share of the minutes paid so far, and remove it from the account's sums."""
-        minutes = billing.minutes_started(rental.started_at_us, at_us) - (reason is EndReason.DEPLETED)
+        is_unpaid = reason is EndReason.DEPLETED or at_us == rental.limit_at_us  # the minute that starts now
+        minutes = billing.minutes_started(rental.started_at_us, at_us) - is_unpaid
         if rental.cost_per_minute and minutes > rental.booked_minutes:
             self._shares.append((rental.rental_id, rental.booked_minutes, minutes, None))
         account.costs.end(rental)
         account.live_rentals -= 1
         self._touched.add(account.id)
         self._ended_ids.add(rental.rental_id)
+        if rental.limit_at_us is not None:
+            self._relimited.add(account.id)
         self._ended.append((account.id, structs.replace(rental, booked_minutes=minutes), at_us, reason))
 
     def _post(
@@ -295,40 +333,20 @@ class Ledger:
             self._touched.add(account.id)
         assert account.balance >= 0, "a customer's balance cannot go below 0"
         debit, credit = (counterpart, account.id) if sats > 0 else (account.id, counterpart)
-        self._transfers.append(
-            Transfer(
-                at_us=account.settled_at_us if at_us is None else at_us,
-                kind=kind,
-                unique_ref=unique_ref,
-                debit=debit,
-                credit=credit,
-                amount=abs(sats),
-                account_id=account.id,
-                balance=account.balance,
-                reference=reference,
-                minutes=minutes,
-            )
+        at_us = account.settled_at_us if at_us is None else at_us
+        transfer = Transfer(
+            at_us, kind, unique_ref, debit, credit, abs(sats), account.id, account.balance, reference, minutes
         )
+        self._transfers.append(transfer)
 
     def _move(
         self, account: Account, amount: int, debit: int, credit: int, kind: Kind, unique_ref: str, reference: str
     ) -> None:
         """Move satoshis between two system accounts, because of a payment to this account; does nothing for 0."""
-        if amount == 0:
-            return
-        self._transfers.append(
-            Transfer(
-                at_us=account.settled_at_us,
-                kind=kind,
-                unique_ref=unique_ref,
-                debit=debit,
-                credit=credit,
-                amount=amount,
-                account_id=account.id,
-                balance=account.balance,
-                reference=reference,
-            )
-        )
+        if amount:
+            at_us, balance = account.settled_at_us, account.balance
+            moved = Transfer(at_us, kind, unique_ref, debit, credit, amount, account.id, balance, reference, None)
+            self._transfers.append(moved)
 
     def _write_ends(self) -> None:
         """Write the rentals that ended, so that they are no longer read as live."""
@@ -341,13 +359,12 @@ class Ledger:
         numbers.release(self._tx, [(rental.e164, at_us) for _, rental, at_us, _ in ended])
         if depleted := [rental.e164 for _, rental, _, reason in ended if reason is EndReason.DEPLETED]:
             numbers.reserve(self._tx, depleted)
+        if reserved := [rental.rental_id for _, rental, _, _ in ended if rental.reserved_sats is not None]:
+            now_us = max(self.accounts[account_id].settled_at_us for account_id, _, _, _ in ended)
+            token_limits.settle_ended(self._tx, reserved, now_us=now_us)
         for account_id, rental, at_us, reason in ended:
             data = {"e164": rental.e164, "reason": reason.value}
             self._events.append(Event(account_id, at_us, "rental.ended", data=data))
-
-
-def _is_out_of_money(account: Account, now_us: int) -> bool:
-    return account.depletes_at_us is not None and account.depletes_at_us <= max(now_us, account.settled_at_us)
 
 
 @contextmanager

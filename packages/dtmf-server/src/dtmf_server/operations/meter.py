@@ -13,8 +13,8 @@ SHARE_AFTER_US = DAY_US - HOUR_US
 
 
 def sweep(tx: Tx, *, now_us: int) -> int:
-    """Settle accounts that are out of balance, due for a warning, or not booked for a day. Return how many, wholly or
-    for a portion of their ending rentals; 0 means that nothing is due."""
+    """Settle accounts that are out of balance, have a rental at its limit, are due for a warning, or were not booked for a
+    day. Return how many, wholly or for a portion of their ending rentals; 0 means that nothing is due."""
     due = set(accounts.due_for_settlement(tx, now_us=now_us, settled_before_us=now_us - DAY_US, limit=SWEEP_MAX))
     for given, threshold_us in enumerate(THRESHOLDS_US):
         by_us, left = now_us + threshold_us, SWEEP_MAX - len(due)
@@ -41,9 +41,9 @@ def share_out(tx: Tx, *, now_us: int) -> int:
 
 
 def next_due_us(tx: Tx) -> int | None:
-    """Return when the meter is next due: for an account that runs out of balance, needs a warning, or was not booked
-    for a day. None if no account pays."""
+    """Return when the meter is next due: for an account that runs out of balance, has a rental at its limit, needs a
+    warning, or was not booked for a day. None if there is no such account."""
     first = accounts.first_due(tx, warnings=len(THRESHOLDS_US))
-    due = [(first["depletes_at_us"], 0), (first["settled_at_us"], DAY_US)]
+    due = [(first["depletes_at_us"], 0), (first["limit_at_us"], 0), (first["settled_at_us"], DAY_US)]
     due += [(first[f"unwarned_{given}"], -threshold_us) for given, threshold_us in enumerate(THRESHOLDS_US)]
     return min((at_us + after_us for at_us, after_us in due if at_us is not None), default=None)

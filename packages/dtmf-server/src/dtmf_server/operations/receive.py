@@ -10,6 +10,7 @@ from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import account, canary, deliver
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
+from dtmf_server.operations.limits import MessageBudget
 from dtmf_server.storage import messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
@@ -25,8 +26,8 @@ def receive_many(
 ) -> list[int | None]:
     """Store SMS and return the ID of each; None for one that no rental owns, which is counted and its text discarded.
 
-    Each costs `min(price, remaining balance)`, and is delivered even if the balance is empty. `wall_us` is the wall time of
-    `now_us`, needed for SMS that have `received_us`, and for those from a `carrier`.
+    Each costs its price, but no more than what the balance or the rental's limit has left, and is delivered even so.
+    `wall_us` is the wall time of `now_us`, needed for SMS that have `received_us`, and for those from a `carrier`.
     """
     is_canary = _canaries(tx, inbound, carrier, wall_us=wall_us)
     arrived_us = [_arrived_us(sms, now_us=now_us, wall_us=wall_us) for sms in inbound]
@@ -37,22 +38,19 @@ def receive_many(
             owners = _owners(tx, inbound, arrived_us, now_us=now_us)
         owners = [r if r and ledger.survives(r["account_id"], r["id"]) else None for r in owners]
         owners = [None if skipped else rental for rental, skipped in zip(owners, is_canary, strict=True)]
-        accepted = [(sms, rental) for sms, rental in zip(inbound, owners, strict=True) if rental]
-        ids = tx.allocate_ids(schema.messages, len(accepted))
-        _store(tx, ledger, list(zip(ids, accepted, strict=True)))
+        owners, ids = _store(tx, ledger, inbound, owners)
         new = [
             (_delivery(rental, id_), sms, rental)
-            for id_, (sms, rental) in zip(ids, accepted, strict=True)
-            if rental["action"] is not None
+            for id_, sms, rental in zip(ids, inbound, owners, strict=True)
+            if id_ is not None and rental is not None and rental["action"] is not None
         ]
         deliver.queue(tx, new, now_us=now_us)
-    if len(accepted) < len(inbound):
+    if None in ids:
         unowned = [
             sms for sms, rental, skipped in zip(inbound, owners, is_canary, strict=True) if not rental and not skipped
         ]
         _count_strays(tx, unowned, carrier, now_us=now_us, wall_us=wall_us)
-    remaining = iter(ids)
-    return [next(remaining) if rental else None for rental in owners]
+    return ids
 
 
 def _canaries(
@@ -139,32 +137,42 @@ def _delivery(rental: Row, message_id: int) -> NewDelivery:
     )
 
 
-def _store(tx: Tx, ledger: Ledger, accepted: list[tuple[int, tuple[InboundMessage, Row]]]) -> None:
+def _store(
+    tx: Tx, ledger: Ledger, inbound: Sequence[InboundMessage], owners: Sequence[Row | None]
+) -> tuple[list[Row | None], list[int | None]]:
+    """Charge and store SMS. Return owners and IDs, None for one without an owner. An SMS that uses up its rental's limit is
+    its last one: those behind it have no owner."""
+    fresh = iter(tx.allocate_ids(schema.messages, sum(rental is not None for rental in owners)))
+    budget = MessageBudget(tx, ledger, {rental["id"] for rental in owners if rental and rental["max_sats"] is not None})
+    kept: list[Row | None] = []
+    ids: list[int | None] = []
     rows: list[tuple[object, ...]] = []
-    for id_, (inbound, rental) in accepted:
-        account_id = rental["account_id"]
-        now_us = ledger.now_us(account_id)
-        price = 0 if inbound.redacted else rental["cost_per_inbound_message"] or 0
-        cost = min(price, ledger.balance(account_id))
-        ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, unique_ref=str(id_), reference=str(id_))
-        segments = count_segments(inbound.text).count
-        rows.append(
-            (
-                id_,
-                account_id,
-                rental["id"],
-                True,
-                inbound.sender,
-                inbound.to,
-                inbound.text,
-                now_us,
-                "received",
-                cost,
-                segments,
-            )
-        )
-        ledger.add_event(Event(account_id, now_us, "message", id_))
+    for sms, rental in zip(inbound, owners, strict=True):
+        if rental is None or budget.is_over(rental["account_id"], rental["id"]):
+            kept.append(None)
+            ids.append(None)
+            continue
+        new_id = next(fresh)
+        kept.append(rental)
+        ids.append(new_id)
+        rows.append(_charge(ledger, budget, new_id, sms, rental))
     messages.add(tx, rows)
-    for id_, (inbound, _) in accepted:
-        if inbound.redacted:
+    budget.store()
+    for id_, sms in zip(ids, inbound, strict=True):
+        if id_ is not None and sms.redacted:
             messages.set_status(tx, id_, status="received", reason=REDACTED)
+    return kept, ids
+
+
+def _charge(ledger: Ledger, budget: MessageBudget, id_: int, sms: InboundMessage, rental: Row) -> tuple[object, ...]:
+    """Charge an SMS and append its event. Return its row."""
+    account_id = rental["account_id"]
+    now_us = ledger.now_us(account_id)
+    cost = min(0 if sms.redacted else rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))
+    if (left := budget.left(account_id, rental["id"])) is not None:
+        cost = min(cost, left)
+    ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, unique_ref=str(id_), reference=str(id_))
+    budget.spend(account_id, rental["id"], cost)
+    ledger.add_event(Event(account_id, now_us, "message", id_))
+    segments = count_segments(sms.text).count
+    return (id_, account_id, rental["id"], True, sms.sender, sms.to, sms.text, now_us, "received", cost, segments)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRentals
+from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended, supply, token_limits
+from dtmf_server.operations import account, ended, limits, supply, token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
-from dtmf_server.storage import events, messages, numbers, outbox, rentals
+from dtmf_server.storage import events, messages, numbers, outbox, rentals, token_rentals
 from dtmf_server.storage.db import Row, Tx
 
 SHOWN = 50  # rentals per page
@@ -28,20 +29,28 @@ def start(
     cooldown_us: int,
     e164: str | None = None,
     rules: SupplyRules = DEFAULT_RULES,
+    max_minutes: int | None = None,
+    max_sats: int | None = None,
+    label: str | None = None,
     started_by: int | None = None,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
-    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `started_by`: the
-    restricted token that rents it; the rental ends with that token and counts against its limits.
+    available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `max_minutes` and
+    `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py). `started_by`: the restricted
+    token that rents it; the rental ends with that token and counts against its limits.
 
-    Raises GroupNotAllowed, TokenLimitReached, GroupNotFound, InsufficientFunds (set-up and first minute are due immediately),
-    NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
+    Raises GroupNotFound, GroupNotAllowed, LimitTooLow, TokenLimitReached, InsufficientFunds (set-up and first minute are due
+    immediately), NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
+    limits.require(max_minutes, "max_minutes", minimum=1)
+    limits.require(max_sats, "max_sats", minimum=token_limits.minimum_sats(group))
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
-        token_limits.start(tx, account_id, group_id, started_by)
-        ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
+        max_sats, reserves = token_limits.start(
+            tx, account_id, group, started_by, max_minutes=max_minutes, max_sats=max_sats, now_us=now_us
+        )
+        ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         cap = monthly_cap.effective(group["monthly_cap"], group["rental_cost_per_minute"])
         if cap is not None and len(ledger.accounts[account_id].costs.capped) >= monthly_cap.CAPPED_RENTALS_MAX:
             raise TooManyCappedRentals
@@ -51,10 +60,15 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us, token_id=started_by)
-        minute = group["rental_cost_per_minute"]
-        rental = LiveRental(rental_id, now_us, minute, e164=found, monthly_cap=cap, booked_minutes=1)
+        rental_id = rentals.add(
+            tx, account_id=account_id, e164=found, group=group, now_us=now_us, label=label, token_id=started_by
+        )
+        rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], 1, found, cap)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
+        if max_minutes is not None or max_sats is not None:
+            sms_cost = group["cost_per_inbound_message"] or 0
+            limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats, 0, reserves, started_by)
+            limits.store(tx, ledger, [(account_id, limited)])
     return rentals.by_id(tx, rental_id)
 
 
@@ -114,12 +128,14 @@ def apply_action(tx: Tx, ledger: Ledger, rental: Row, action: Action | None, *, 
 
 def adopt(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     """Make a rental that a restricted token started one of the account's own, and return it. Its costs no longer count
-    against that token, and it goes on when that token ends. Raises NumberNotRented."""
+    against that token, and it goes on when that token ends; only limits that its renter has set remain. Raises
+    NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
-        rentals.adopt(tx, rental["id"])
+        limits.unreserve(tx, ledger, account_id, rental["id"])
+        token_rentals.adopt(tx, rental["id"])
     return rentals.by_id(tx, rental["id"])
 
 

@@ -6,6 +6,7 @@ from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.core.units import DAY_US
 from dtmf_server.operations import token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
+from dtmf_server.operations.limits import MessageBudget
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import delivery_queue, messages, numbers, schema
@@ -26,7 +27,7 @@ def send(
     sent_by: int | None = None,
 ) -> Row:
     """Queue a message and return it. `sent_by`: the restricted token that sends. Raises NumberNotRented, NotItsRental,
-    DestinationNotServed, DailyLimitReached, InsufficientFunds."""
+    DestinationNotServed, DailyLimitReached, LimitReached, InsufficientFunds."""
     rental = live_rental(tx, account_id, sender, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
@@ -42,7 +43,8 @@ def send(
 
 
 def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_limit: int | None) -> int:
-    """Charge and store a new sent message of this rental. Return its ID."""
+    """Charge and store a new sent message of this rental. Return its ID. If it uses up the rental's limit, the rental
+    ends."""
     account_id = rental["account_id"]
     now_us = ledger.now_us(account_id)
     cost_per_segment = numbers.cost_per_segment(tx, to)
@@ -56,6 +58,8 @@ def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_l
             )
     segments = count_segments(content).count
     cost = segments * cost_per_segment
+    budget = MessageBudget(tx, ledger, [rental["id"]])
+    budget.require(account_id, rental["id"], cost)
     ledger.require(account_id, cost)
     (message_id,) = tx.allocate_ids(schema.messages, 1)
     ledger.charge(account_id, cost, kind=Kind.MESSAGE_SENT, unique_ref=str(message_id), reference=str(message_id))
@@ -77,6 +81,8 @@ def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_l
             )
         ],
     )
+    budget.spend(account_id, rental["id"], cost)
+    budget.store()
     return message_id
 
 

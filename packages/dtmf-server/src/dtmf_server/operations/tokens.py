@@ -9,7 +9,7 @@ from dtmf_server.core.token_grant import Grant
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.operations import account_webhook, rent
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
-from dtmf_server.storage import accounts, events, numbers, rentals, tokens
+from dtmf_server.storage import accounts, events, numbers, token_rentals, tokens
 from dtmf_server.storage.db import DoFirst, Row, Tx
 
 
@@ -118,12 +118,12 @@ def _end_some(tx: Tx, account_id: int, token_id: int, *, now_us: int) -> bool:
     more."""
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         ids = tokens.with_children(tx, token_id)
-        hooked = rentals.with_action_of(tx, ids, limit=ENDS_MAX + 1)
+        hooked = token_rentals.with_action(tx, ids, limit=ENDS_MAX + 1)
         for rental in hooked[:ENDS_MAX]:
             if ledger.survives(account_id, rental["id"]):
                 rent.apply_action(tx, ledger, rental, None)
         _remove_webhook(tx, ledger, account_id, ids)
-        running = rentals.live_of_tokens(tx, ids, limit=ENDS_MAX + 1)
+        running = token_rentals.live(tx, ids, limit=ENDS_MAX + 1)
         ledger.end_all(
             account_id,
             [rental for rental in running[:ENDS_MAX] if ledger.survives(account_id, rental.rental_id)],

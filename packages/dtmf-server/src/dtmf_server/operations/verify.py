@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.storage import ledger_audit
+from dtmf_server.operations import verify_tokens
+from dtmf_server.operations.verify_tokens import WrongTokenSums
+from dtmf_server.storage import ledger_audit, rentals
 from dtmf_server.storage.db import Tx
 
 
@@ -185,10 +187,30 @@ class WrongDepletion:
     stored_us: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class WrongLimit:
+    """A rental that cost more than its limit, whose messages cost something else than counted, or that would end at
+    another instant."""
+
+    rental_id: int
+    expected: tuple[int, int, int | None]
+    stored: tuple[int, int, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class WrongNextLimit:
+    """An account whose next limit is not that of its rentals."""
+
+    account_id: int
+    expected_us: int | None
+    stored_us: int | None
+
+
 Difference = (
     WrongBalance
     | WrongTotal
     | WrongRunningBalance
+    | WrongTokenSums
     | WrongDebt
     | UnbookedMinutes
     | WrongPrice
@@ -204,6 +226,8 @@ Difference = (
     | WrongNode
     | WrongLightningBooks
     | WrongDepletion
+    | WrongLimit
+    | WrongNextLimit
 )
 
 
@@ -235,6 +259,8 @@ def differences(tx: Tx) -> list[Difference]:
         *_deposits(tx),
         *_lightning(tx),
         *_depletion(tx),
+        *_limits(tx),
+        *verify_tokens.differences(tx),
     ]
 
 
@@ -268,8 +294,9 @@ def _minutes(tx: Tx) -> Iterator[Difference]:
             yield WrongPrice(rental_id, row["paid_minutes"], row["paid"])
         if row["ended_at_us"] is not None:
             started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])
-            depleted = row["end_reason"] == "depleted"  # the minute that started at its end was not paid
-            if minutes != started - depleted:
+            # The minute that started at its end was not paid.
+            unpaid = row["end_reason"] == "depleted" or row["ended_at_us"] == row["limit_at_us"]
+            if minutes != started - unpaid:
                 yield WrongLength(rental_id, started=started, booked=minutes)
         elif row["cost_per_minute"] and minutes > billing.minutes_started(
             row["started_at_us"], max(row["started_at_us"], row["settled_at_us"])
@@ -352,3 +379,21 @@ def _depletion(tx: Tx) -> Iterator[Difference]:
             expected = None
         if expected != account.depletes_at_us:
             yield WrongDepletion(account.id, expected_us=expected, stored_us=account.depletes_at_us)
+
+
+def _limits(tx: Tx) -> Iterator[Difference]:
+    """Compare the limits of rentals with what they cost: the maximum, the messages' cost, and when it ends them."""
+    for row in ledger_audit.limited(tx):
+        limited, now_us, ends_us = rentals.with_limits(row), row["settled_at_us"], row["limit_at_us"]
+        minutes = row["booked_minutes"]
+        if row["ended_at_us"] is None:
+            minutes = limited.minutes_at(now_us)
+            ends_us = limited.ends_at_us(now_us) if row["closed_at_us"] is None else ends_us
+        counted, cost = row["message_sats"] or 0, row["messages_cost"] if row["max_sats"] is not None else 0
+        most = row["max_sats"] if row["max_sats"] is not None else limited.spent(minutes)
+        expected = (min(most, limited.spent(minutes)), cost, ends_us)
+        stored = (limited.spent(minutes), counted, row["limit_at_us"])
+        if expected != stored:
+            yield WrongLimit(row["id"], expected, stored)
+    for row in ledger_audit.wrong_next_limits(tx):
+        yield WrongNextLimit(row["id"], expected_us=row["expected"], stored_us=row["limit_at_us"])

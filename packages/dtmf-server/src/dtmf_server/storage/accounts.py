@@ -105,12 +105,23 @@ class Account:
     low_balance_warnings: int
     live_rentals: int
     closed_at_us: int | None
+    limit_at_us: int | None
     costs: AccountCosts
+
+    def is_out_of_money(self, now_us: int) -> bool:
+        """Return True if the balance has run out by now."""
+        return self.depletes_at_us is not None and self.depletes_at_us <= max(now_us, self.settled_at_us)
+
+    def has_reached_limit(self, now_us: int) -> bool:
+        """Return True if a rental has reached a limit by now, and not after the balance ran out."""
+        if self.limit_at_us is None or self.limit_at_us > max(now_us, self.settled_at_us):
+            return False
+        return self.depletes_at_us is None or self.limit_at_us <= self.depletes_at_us
 
 
 _COLUMNS = (
     "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings, live_rentals, capped_rentals,"
-    " cost_per_minute, begun_cost, closed_at_us"
+    " cost_per_minute, begun_cost, closed_at_us, limit_at_us"
 )
 
 
@@ -190,6 +201,7 @@ def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None, capped: list[Liv
         row["low_balance_warnings"],
         row["live_rentals"],
         row["closed_at_us"],
+        row["limit_at_us"],
         AccountCosts(tx, row["id"], row["cost_per_minute"], by_phase, known, capped),
     )
 
@@ -208,6 +220,7 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
         "capped_rentals",
         "cost_per_minute",
         "begun_cost",
+        "limit_at_us",
     )
     rows = [
         (
@@ -221,6 +234,7 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
             len(a.costs.capped),
             a.costs.total,
             a.costs.upto(a.settled_at_us % MINUTE_US),
+            a.limit_at_us,
         )
         for a in every
     ]
@@ -229,13 +243,15 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
 
 
 def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: int) -> list[int]:
-    """Return accounts whose balance has run out by now, then those not settled since `settled_before_us`."""
-    rows = tx.all(
-        "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND depletes_at_us <= :now_us"
-        " ORDER BY depletes_at_us LIMIT :limit",
-        now_us=now_us,
-        limit=limit,
-    )
+    """Return accounts whose balance has run out, or one of whose rentals has reached a limit, by now; then those not
+    settled since `settled_before_us`."""
+    rows: list[Row] = []
+    for due in ("depletes_at_us", "limit_at_us"):
+        rows += tx.all(
+            f"SELECT id FROM accounts WHERE {due} IS NOT NULL AND {due} <= :now_us ORDER BY {due} LIMIT :limit",
+            now_us=now_us,
+            limit=limit - len(rows),
+        )
     rows += tx.all(
         "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND settled_at_us <= :settled_before_us"
         " ORDER BY settled_at_us LIMIT :limit",
@@ -259,7 +275,8 @@ def due_for_warning(tx: Tx, *, given: int, depletes_by_us: int, limit: int) -> l
 
 def first_due(tx: Tx, *, warnings: int) -> Row:
     """Return, of all accounts whose balance can run out: the first run-out, the first one of those with 0, 1, …
-    warnings (`unwarned_0`, …), and the oldest settlement. Each is None if there is no such account."""
+    warnings (`unwarned_0`, …), and the oldest settlement; and the first limit of a rental. Each is None if there is no
+    such account."""
     running = "FROM accounts WHERE depletes_at_us IS NOT NULL"
     unwarned = "".join(
         f", (SELECT min(depletes_at_us) {running} AND low_balance_warnings = {given}) AS unwarned_{given}"
@@ -267,6 +284,7 @@ def first_due(tx: Tx, *, warnings: int) -> Row:
     )
     row = tx.one(
         f"SELECT (SELECT min(depletes_at_us) {running}) AS depletes_at_us,"
+        " (SELECT min(limit_at_us) FROM accounts WHERE limit_at_us IS NOT NULL) AS limit_at_us,"
         f" (SELECT min(settled_at_us) {running}) AS settled_at_us{unwarned}"
     )
     assert row is not None

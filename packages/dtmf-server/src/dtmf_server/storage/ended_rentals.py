@@ -57,10 +57,10 @@ def newest_live_start_us(tx: Tx, account_id: int) -> int | None:
 
 
 def runs_out(tx: Tx, account_id: int, *, now_us: int) -> Row:
-    """Return the account's current time, and when its balance runs out (None: never), as booked: in the past if the
-    meter has yet to write what ended then."""
+    """Return the account's current time, when its balance runs out and when its first rental reaches a limit (None:
+    never), as booked: in the past if the meter has yet to write what ended then."""
     row = tx.one(
-        "SELECT depletes_at_us, CASE WHEN settled_at_us > :now_us THEN settled_at_us ELSE :now_us END AS now_us"
+        "SELECT depletes_at_us, limit_at_us, CASE WHEN settled_at_us > :now_us THEN settled_at_us ELSE :now_us END AS now_us"
         " FROM accounts WHERE id = :account_id",
         account_id=account_id,
         now_us=now_us,

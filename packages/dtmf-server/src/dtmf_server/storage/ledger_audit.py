@@ -78,12 +78,34 @@ def rental_minutes(tx: Tx) -> Iterator[Row]:
     booked = "FROM minute_bookings m WHERE m.rental_id = r.id"
     return _pages(
         tx,
-        "SELECT r.id, r.cost_per_minute, r.started_at_us, r.ended_at_us, r.end_reason, r.booked_minutes, a.settled_at_us,"
+        "SELECT r.id, r.cost_per_minute, r.started_at_us, r.ended_at_us, r.end_reason, r.limit_at_us, r.booked_minutes,"
+        " a.settled_at_us,"
         f" (SELECT coalesce(sum(m.to_minute - m.from_minute), 0) {booked}) AS booked,"
         f" (SELECT coalesce(sum(m.to_minute - m.from_minute), 0) {booked} AND m.transfer_id IS NOT NULL) AS paid_minutes,"
         " (SELECT coalesce(sum(t.amount), 0) FROM minute_bookings m JOIN transfers t ON t.id = m.transfer_id"
         "  WHERE m.rental_id = r.id) AS paid"
         " FROM rentals r JOIN accounts a ON a.id = r.account_id WHERE r.id > :after ORDER BY r.id LIMIT :limit",
+    )
+
+
+def limited(tx: Tx) -> Iterator[Row]:
+    """Yield each rental with a limit, with what its messages cost, and its account's `settled_at_us` and
+    `closed_at_us`."""
+    return _pages(
+        tx,
+        "SELECT r.*, a.settled_at_us, a.closed_at_us, (SELECT CAST(coalesce(sum(m.cost), 0) AS bigint) FROM messages m"
+        " WHERE m.rental_id = r.id) AS messages_cost FROM rentals r JOIN accounts a ON a.id = r.account_id"
+        " WHERE r.id > :after AND (r.max_minutes IS NOT NULL OR r.max_sats IS NOT NULL) ORDER BY r.id LIMIT :limit",
+    )
+
+
+def wrong_next_limits(tx: Tx) -> list[Row]:
+    """Return accounts whose `limit_at_us` is not the first of their live rentals."""
+    return tx.all(
+        "SELECT * FROM (SELECT a.id, a.limit_at_us, CASE WHEN a.closed_at_us IS NULL THEN r.first END AS expected"
+        " FROM accounts a LEFT JOIN (SELECT account_id, min(limit_at_us) AS first FROM rentals"
+        "  WHERE ended_at_us IS NULL AND limit_at_us IS NOT NULL GROUP BY account_id) r ON r.account_id = a.id) next"
+        " WHERE coalesce(limit_at_us, 0) <> coalesce(expected, 0) ORDER BY id LIMIT 100"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dtmf_server.core.billing import LiveRental
+from dtmf_server.core.limits import Limited
 from dtmf_server.core.monthly_cap import effective
 from dtmf_server.core.rental import Action, EndReason
 from dtmf_server.core.units import MINUTE_US
@@ -11,17 +12,28 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
 
 _HOOKED = " AND action = 'webhook'"
-_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap"
+_RUNNING = (
+    "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us, reserved_sats"
+)
 
 
-def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, token_id: int | None = None) -> int:
+def add(
+    tx: Tx,
+    *,
+    account_id: int,
+    e164: str,
+    group: Row,
+    now_us: int,
+    label: str | None = None,
+    token_id: int | None = None,
+) -> int:
     """Add a rental with its first minute and return its ID; the group's current prices become its own. `token_id`: the
     restricted token that starts it."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
-        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, token_id)"
+        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, token_id)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
-        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :token_id) RETURNING id",
+        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :token_id) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -32,6 +44,7 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, token_id
         monthly_cap=effective(group["monthly_cap"], group["rental_cost_per_minute"]),
         now_us=now_us,
         token_id=token_id,
+        label=label,
     )
     assert row is not None
     return int(row["id"])
@@ -40,7 +53,8 @@ def add(tx: Tx, *, account_id: int, e164: str, group: Row, now_us: int, token_id
 def live(tx: Tx, account_id: int) -> list[Row]:
     """Return an account's live rentals for display, oldest first."""
     return tx.all(
-        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action"
+        "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action,"
+        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
@@ -67,6 +81,16 @@ def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
     )
     assert row is not None
     return int(row["n"])
+
+
+def metered(tx: Tx, account_id: int) -> list[LiveRental]:
+    """Return an account's live rentals that have a cost, or that a limit ends."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        " AND (cost_per_minute > 0 OR limit_at_us IS NOT NULL)",
+        account_id=account_id,
+    )
+    return [_running(row) for row in rows]
 
 
 def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
@@ -113,6 +137,85 @@ def _in_phase(tx: Tx, account_id: int, compared: str, phase_us: int, limit: int)
     return [_running(row) for row in rows]
 
 
+def reaching_limit(tx: Tx, account_id: int, *, at_us: int, limit: int) -> list[LiveRental]:
+    """Return an account's live rentals that a limit ends by then, the oldest first; at most `limit`."""
+    rows = tx.all(
+        f"SELECT {_RUNNING} FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        " AND limit_at_us IS NOT NULL AND limit_at_us <= :at_us ORDER BY limit_at_us, id LIMIT :limit",
+        account_id=account_id,
+        at_us=at_us,
+        limit=limit,
+    )
+    return [_running(row) for row in rows]
+
+
+def first_limits(tx: Tx, account_ids: list[int]) -> dict[int, int | None]:
+    """Return when the first limit of each account's live rentals is reached; None: never."""
+    rows = tx.all(
+        "SELECT a.id, (SELECT min(r.limit_at_us) FROM rentals r WHERE r.account_id = a.id AND r.ended_at_us IS NULL"
+        " AND r.limit_at_us IS NOT NULL) AS limit_at_us FROM accounts a WHERE a.id = ANY(:ids)",
+        ids=account_ids,
+    )
+    return {row["id"]: row["limit_at_us"] for row in rows}
+
+
+def limited(tx: Tx, rental_ids: list[int]) -> dict[int, Limited]:
+    """Return those of these rentals, live or ended, that have a `max_sats` or a `max_minutes`."""
+    rows = tx.all(
+        f"SELECT {_RUNNING}, setup_cost, cost_per_inbound_message, max_minutes, max_sats, message_sats, reserves,"
+        " token_id FROM rentals WHERE id = ANY(:ids) AND (max_sats IS NOT NULL OR max_minutes IS NOT NULL)",
+        ids=rental_ids,
+    )
+    return {row["id"]: with_limits(row) for row in rows}
+
+
+def with_limits(row: Row) -> Limited:
+    """Return a row of `rentals` with its limits."""
+    return Limited(
+        _running(row),
+        row["setup_cost"],
+        row["cost_per_inbound_message"] or 0,
+        row["max_minutes"],
+        row["max_sats"],
+        row["message_sats"] or 0,
+        row["reserves"],
+        row["token_id"],
+    )
+
+
+def store_limits(tx: Tx, limits: list[tuple[Limited, int | None]]) -> None:
+    """Write the limits of rentals, each with when they end it."""
+    rows = [
+        (
+            each.rental.rental_id,
+            each.max_minutes,
+            None if each.max_sats is None else each.message_sats,
+            each.max_sats,
+            at,
+            each.max_sats if each.reserves else None,
+            each.reserves,
+        )
+        for each, at in limits
+    ]
+    columns = ("id", "max_minutes", "message_sats", "max_sats", "limit_at_us", "reserved_sats", "reserves")
+    tx.update(schema.rentals, columns, rows)
+
+
+def message_sats(tx: Tx, rental_id: int) -> int:
+    """Return what the rental's messages have cost."""
+    row = tx.one(
+        "SELECT CAST(coalesce(sum(cost), 0) AS bigint) AS sats FROM messages WHERE rental_id = :rental_id",
+        rental_id=rental_id,
+    )
+    assert row is not None
+    return int(row["sats"])
+
+
+def set_label(tx: Tx, rental_id: int, label: str | None) -> None:
+    """Set or remove the renter's name for the rental."""
+    tx.run("UPDATE rentals SET label = :label WHERE id = :rental_id", rental_id=rental_id, label=label)
+
+
 def _running(row: Row) -> LiveRental:
     return LiveRental(
         row["id"],
@@ -121,6 +224,8 @@ def _running(row: Row) -> LiveRental:
         row["booked_minutes"],
         row["e164"],
         row["monthly_cap"],
+        row["limit_at_us"],
+        row["reserved_sats"],
     )
 
 
@@ -164,7 +269,7 @@ def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
     """Return the live rental of each of these numbers that has one, with its account's webhook signing version, run-out
     instant and number of live rentals, and whether deliveries are waiting in the lane of its action."""
     rows = tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
         " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
@@ -178,7 +283,7 @@ def around(tx: Tx, e164: str, *, at_us: int, margin_us: int) -> list[Row]:
     """The rentals of a number that were live at this instant or within the margin of it, newest first; with the columns of
     `live_by_numbers` and `ended_at_us`, `erased_at_us`."""
     return tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.action, r.destination, r.started_at_us,"
+        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
         " r.ended_at_us, r.erased_at_us, a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
@@ -228,35 +333,6 @@ def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
     return {row["id"]: row["e164"] for row in rows}
 
 
-def live_of_tokens(tx: Tx, token_ids: list[int], *, limit: int) -> list[LiveRental]:
-    """Return some live rentals that these tokens started, oldest first."""
-    rows = tx.all(
-        f"SELECT {_RUNNING} FROM rentals WHERE token_id = ANY(:ids) AND token_id IS NOT NULL AND ended_at_us IS NULL"
-        " ORDER BY id LIMIT :limit",
-        ids=token_ids,
-        limit=limit,
-    )
-    return [_running(row) for row in rows]
-
-
-def with_action_of(tx: Tx, token_ids: list[int], *, limit: int) -> list[Row]:
-    """Return some live rentals whose action one of these tokens set."""
-    return tx.all(
-        "SELECT * FROM rentals WHERE action_token_id = ANY(:ids) AND action_token_id IS NOT NULL AND ended_at_us IS NULL"
-        " ORDER BY id LIMIT :limit",
-        ids=token_ids,
-        limit=limit,
-    )
-
-
-def adopt(tx: Tx, rental_id: int) -> None:
-    """Make a rental the account's own, with its action."""
-    tx.run(
-        "UPDATE rentals SET token_id = NULL, reserved_sats = NULL, action_token_id = NULL WHERE id = :rental_id",
-        rental_id=rental_id,
-    )
-
-
 def set_action(tx: Tx, rental_id: int, action: Action | None, *, token_id: int | None = None) -> None:
     """Set what happens to the rental's SMS besides being stored. `token_id`: the restricted token that does."""
     tx.run(
@@ -284,7 +360,7 @@ def take_to_erase(tx: Tx, *, ended_before_us: int, now_us: int, limit: int) -> l
     """Mark rentals whose texts were stored long enough as erased and return them; the caller must erase them in this
     transaction."""
     rows = tx.all(
-        "UPDATE rentals SET erased_at_us = :now_us WHERE id IN (SELECT id FROM rentals WHERE"
+        "UPDATE rentals SET erased_at_us = :now_us, label = NULL WHERE id IN (SELECT id FROM rentals WHERE"
         " ended_at_us IS NOT NULL AND erased_at_us IS NULL AND ended_at_us <= :ended_before_us"
         " ORDER BY ended_at_us LIMIT :limit) RETURNING id",
         now_us=now_us,

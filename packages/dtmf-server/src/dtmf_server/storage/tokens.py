@@ -1,8 +1,11 @@
 """API tokens. Only the SHA-256 of a token is stored."""
 
 import json
+from collections.abc import Collection, Iterable
 
+from dtmf_server.core.token_budget import TokenBudget
 from dtmf_server.core.token_grant import Grant
+from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 
 _WORKING = "revoked_at_us IS NULL AND (expires_wall_us IS NULL OR expires_wall_us > :wall_us)"
@@ -138,6 +141,41 @@ def next_expiry_wall_us(tx: Tx) -> int | None:
     assert row is not None
     first: int | None = row["first"]
     return first
+
+
+def by_ids(tx: Tx, token_ids: Collection[int]) -> dict[int, Row]:
+    """Return these tokens by their IDs."""
+    rows = tx.all("SELECT * FROM tokens WHERE id = ANY(:ids)", ids=sorted(token_ids))
+    return {row["id"]: row for row in rows}
+
+
+def budget_of(row: Row) -> TokenBudget:
+    """Return what counts against the limits of the token of this row."""
+    return TokenBudget(
+        row["id"],
+        row["sats_max"],
+        row["sats_per_day"],
+        row["reserved_sats"],
+        row["spent_sats"],
+        row["day"],
+        row["day_sats"],
+    )
+
+
+def store_budgets(tx: Tx, budgets: Iterable[TokenBudget]) -> None:
+    """Write what counts against the limits of these tokens. The account must be locked."""
+    columns = ("id", "reserved_sats", "spent_sats", "day", "day_sats")
+    tx.update(schema.tokens, columns, [(b.token_id, b.reserved, b.spent, b.day, b.day_sats) for b in budgets])
+
+
+def count_adopted(tx: Tx, token_ids: list[int], sats: int) -> None:
+    """Count what a rental cost these tokens before it was adopted."""
+    tx.run("UPDATE tokens SET adopted_sats = adopted_sats + :sats WHERE id = ANY(:ids)", ids=token_ids, sats=sats)
+
+
+def restricted(tx: Tx) -> list[Row]:
+    """Return every restricted token, working or not; for verification."""
+    return tx.all("SELECT * FROM tokens WHERE scopes IS NOT NULL ORDER BY id")
 
 
 def first_account(tx: Tx) -> int | None:

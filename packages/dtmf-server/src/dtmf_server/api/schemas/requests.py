@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.money import SATS_MAX
@@ -39,25 +39,44 @@ def _checks(type_: type[Body]) -> list[tuple[str, str, Callable[[str, Any], obje
     ]
 
 
+Minutes = Annotated[int, Meta(ge=1, le=SATS_MAX, description="the rental ends after so many minutes")]
+Most = Annotated[int, Meta(ge=1, le=SATS_MAX, description="the most that the rental may cost, messages included")]
+Label = Annotated[str, Meta(min_length=1, max_length=LABEL_MAX, description="your name for the rental")]
+
+
 class NewRental(Body):
-    """The group to rent a number from, and the number, if it matters which."""
+    """The group to rent a number from; optionally the number, limits that end the rental, and a name for it."""
 
     group_id: Annotated[str, Meta(min_length=1, max_length=64, examples=["us-mobile"]), validation.text]
     e164: Annotated[str, Meta(description="rent exactly this number")] | None = None
+    max_minutes: Minutes | None = None
+    max_sats: Most | None = None
+    label: Label | None = None
 
     def validate(self, *, sandbox: bool, e164: str = "") -> None:
         validation.text("group_id", self.group_id)
         if self.e164 is not None:
             validation.e164("e164", self.e164)
+        if self.label is not None:
+            validation.line("label", self.label)
 
 
-class NewAction(Body):
-    """Where SMS to the number go: null to store only, a phone number to forward, a URL for a webhook."""
+class NumberChanges(Body):
+    """What to change; at least one field. `sms_forwarded_to` is where SMS go besides being stored: null for nowhere, a phone
+    number to forward, a URL for a webhook. Null removes a limit or the label."""
 
-    sms_forwarded_to: Annotated[str, Meta(max_length=2048)] | None
+    sms_forwarded_to: Annotated[str, Meta(max_length=2048)] | UnsetType | None = UNSET
+    max_minutes: Minutes | UnsetType | None = UNSET
+    max_sats: Most | UnsetType | None = UNSET
+    label: Label | UnsetType | None = UNSET
 
     def validate(self, *, sandbox: bool, e164: str = "") -> None:
-        validation.action(e164, self.sms_forwarded_to, sandbox=sandbox)
+        if all(value is UNSET for value in (self.sms_forwarded_to, self.max_minutes, self.max_sats, self.label)):
+            raise InvalidRequest("sms_forwarded_to", "is missing, and so is every other change")
+        if self.sms_forwarded_to is not UNSET:
+            validation.action(e164, self.sms_forwarded_to, sandbox=sandbox)
+        if isinstance(self.label, str):
+            validation.line("label", self.label)
 
 
 class NewMessage(Body):

@@ -1,6 +1,5 @@
 """Schemas of responses. Field order is the documented order; times are ISO 8601 UTC without offset."""
 
-from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,6 +9,7 @@ from dtmf_server.core.body_templates import masked
 from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations.catalog import Details
+from dtmf_server.storage import rentals
 
 Sats = Annotated[int, Meta(ge=0, description="satoshis", examples=[12345])]
 Time = Annotated[str, Meta(description="ISO 8601 UTC without offset", examples=["2018-01-01T01:01:01.000000"])]
@@ -100,8 +100,8 @@ class FullMessage(Message):
     reason: str | None
 
 
-class Number(Struct):
-    """A number rented now, with its messages, oldest first."""
+class Number(Struct, kw_only=True):
+    """A number rented now, with its messages, oldest first. A label and limits are there if they are set."""
 
     e164: E164
     group_id: str
@@ -110,6 +110,12 @@ class Number(Struct):
     cost_per_inbound_message: Sats | None
     assignment_start: Time
     sms_forwarded_to: str | None
+    label: Annotated[str | UnsetType, Meta(description="your name for the rental")] = UNSET
+    max_minutes: Annotated[int | UnsetType, Meta(description="the rental ends after so many minutes")] = UNSET
+    max_sats: Annotated[int | UnsetType, Meta(description="the most that it may cost, messages included")] = UNSET
+    spent: Annotated[int | UnsetType, Meta(description="with max_sats: satoshis that it has cost")] = UNSET
+    remaining: Annotated[int | UnsetType, Meta(description="with max_sats: satoshis that are left")] = UNSET
+    ends_at: Annotated[Time | UnsetType, Meta(description="when a limit ends it, if no more messages come")] = UNSET
     messages: list[Message]
 
 
@@ -160,30 +166,6 @@ class Usage(Struct):
     cost_per_minute: Sats
     runs_out_at: Time | None
     debt: Sats
-
-
-class Token(Struct, omit_defaults=True):
-    """A token's id and label, never the token itself. The other fields are those of a restricted token.
-
-    `reserved`: what its live rentals may cost in all, if it has a limit in satoshis; `spent`: what those that ended cost;
-    `today`: what counts against `sats_per_day`. All of them and `rentals_started` include the tokens that it created.
-    """
-
-    id: int
-    label: str
-    created_at: Time
-    ended_at: Time | UnsetType = UNSET
-    created_by: int | UnsetType | None = UNSET
-    scopes: list[str] | UnsetType = UNSET
-    groups: list[str] | UnsetType | None = UNSET
-    expires_at: Time | UnsetType | None = UNSET
-    sats_max: Sats | UnsetType | None = UNSET
-    sats_per_day: Sats | UnsetType | None = UNSET
-    rentals_max: int | UnsetType | None = UNSET
-    reserved: Sats | UnsetType = UNSET
-    spent: Sats | UnsetType = UNSET
-    today: Sats | UnsetType = UNSET
-    rentals_started: int | UnsetType = UNSET
 
 
 class NewTokenAnswer(Struct):
@@ -313,16 +295,34 @@ def full_message(row: Any) -> FullMessage:
     )
 
 
-def number(row: Any, messages: list[Message]) -> Number:
-    """Convert a row to a rented number."""
-    e164, group_id, sms, cost_per_minute, cost_per_message, started_at_us, destination = _number_columns(row)
-    shown = None if destination is None else masked(destination)
-    return Number(e164, group_id, bool(sms), cost_per_minute, cost_per_message, iso(started_at_us), shown, messages)
+def number(row: Any, messages: list[Message], *, now_us: int) -> Number:
+    """Convert a row to a rented number, with what its limits have left."""
+    found = Number(
+        e164=row["e164"],
+        group_id=row["group_id"],
+        sms=bool(row["sms"]),
+        cost_per_minute=row["cost_per_minute"],
+        cost_per_inbound_message=row["cost_per_inbound_message"],
+        assignment_start=iso(row["started_at_us"]),
+        sms_forwarded_to=None if row["destination"] is None else masked(row["destination"]),
+        messages=messages,
+    )
+    if row["label"] is not None:
+        found.label = row["label"]
+    if row["max_minutes"] is not None or row["max_sats"] is not None:
+        _add_limits(found, row, now_us=now_us)
+    return found
 
 
-_number_columns = itemgetter(
-    *("e164", "group_id", "sms", "cost_per_minute", "cost_per_inbound_message", "started_at_us", "destination")
-)
+def _add_limits(number: Number, row: Any, *, now_us: int) -> None:
+    limited = rentals.with_limits(row)
+    minutes = limited.minutes_at(now_us)
+    if limited.max_minutes is not None:
+        number.max_minutes = limited.max_minutes
+    if (left := limited.left(minutes)) is not None:
+        number.max_sats, number.spent, number.remaining = row["max_sats"], limited.spent(minutes), left
+    if row["limit_at_us"] is not None:
+        number.ends_at = iso(row["limit_at_us"])
 
 
 def transaction(row: Any, account_id: int) -> Transaction:

@@ -46,7 +46,15 @@ from dtmf_server.storage.schema.lightning import (
     simulated_payments,
 )
 from dtmf_server.storage.schema.messages import attempts, deliveries, events, messages
-from dtmf_server.storage.schema.numbers import destinations, groups, numbers, rental_outcomes, rentals
+from dtmf_server.storage.schema.numbers import (
+    destinations,
+    groups,
+    numbers,
+    refund_totals,
+    rental_outcomes,
+    rental_refunds,
+    rentals,
+)
 from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
@@ -79,7 +87,9 @@ __all__ = [
     "minute_costs",
     "numbers",
     "parts",
+    "refund_totals",
     "rental_outcomes",
+    "rental_refunds",
     "rentals",
     "service",
     "sign_in_links",

@@ -56,8 +56,10 @@ accounts = Table(
     Column("capped_rentals", BigInteger, nullable=False, server_default="0"),  # those in no other sum
     Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
+    Column("limit_at_us", BigInteger),  # the first `limit_at_us` of its live rentals
     Column("webhook_token_id", Id),  # the restricted token that set `webhook_url`
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
+    partial_index("ix_accounts_limit", "limit_at_us", where="limit_at_us IS NOT NULL"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_warnings", "low_balance_warnings", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
     partial_index("ix_accounts_settled", "settled_at_us", where="depletes_at_us IS NOT NULL"),
@@ -72,7 +74,7 @@ tokens = Table(
     Column("label", Text, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("revoked_at_us", BigInteger),
-    # What a restricted token may do (core/token_grant.py). Without scopes, a token may do everything and has no limits.
+    # Restrictions (core/token_grant.py). Without scopes, a token may do everything and has no limits.
     Column("parent_id", Id, ForeignKey("tokens.id")),
     Column("scopes", Text, CheckConstraint("length(scopes) > 0", name="scopes")),  # separated by spaces
     Column("allowed_groups", Text),  # a JSON list of group IDs; null: all groups
@@ -86,7 +88,8 @@ tokens = Table(
         "sats_per_day", BigInteger, CheckConstraint("sats_per_day IS NULL OR scopes IS NOT NULL", name="sats_per_day")
     ),
     Column("rentals_max", BigInteger, CheckConstraint("rentals_max IS NULL OR scopes IS NOT NULL", name="rentals_max")),
-    # What counts against its limits, its children's included. `reserved_sats`: what its live rentals may cost in all.
+    # Sums that count against its limits, its children's included (core/token_budget.py). `reserved_sats`: what its live
+    # rentals may cost in all.
     # `spent_sats`: what those that ended cost. `day_sats`: what was reserved or spent on the UTC day `day`.
     Column(
         "reserved_sats",
@@ -102,11 +105,19 @@ tokens = Table(
         nullable=False,
         server_default="0",
     ),
+    # The part of `spent_sats` that rentals cost before they were adopted.
+    Column(
+        "adopted_sats",
+        BigInteger,
+        CheckConstraint("adopted_sats >= 0", name="adopted"),
+        nullable=False,
+        server_default="0",
+    ),
     Column("day", BigInteger, nullable=False, server_default="0"),
     Column(
         "day_sats",
         BigInteger,
-        CheckConstraint("day_sats >= 0 AND day_sats <= sats_per_day", name="day_sats"),
+        CheckConstraint("day_sats >= reserved_sats AND day_sats <= sats_per_day", name="day_sats"),
         nullable=False,
         server_default="0",
     ),

@@ -1,6 +1,19 @@
 """The catalog: groups, numbers and prices; and rentals."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 from dtmf_server.storage.schema.base import Id, metadata, partial_index
 
@@ -43,6 +56,20 @@ groups = Table(
         server_default="0",
     ),
     Column("line_type", Text, CheckConstraint("line_type IN ('mobile', 'landline', 'voip')", name="line_type")),
+    # A rental that ends within so many minutes and received nothing gets this share of its minutes back.
+    Column(
+        "refund_within_minutes",
+        Integer,
+        CheckConstraint("refund_within_minutes BETWEEN 1 AND 1440", name="refund_within"),
+    ),
+    Column(
+        "refund_percent",
+        Integer,
+        CheckConstraint(
+            "refund_percent BETWEEN 1 AND 90 AND (refund_percent IS NULL) = (refund_within_minutes IS NULL)",
+            name="refund",
+        ),
+    ),
     CheckConstraint("sms_support = (cost_per_inbound_message IS NOT NULL)", name="sms_price"),
     CheckConstraint("voice_support = (cost_per_inbound_call_minute IS NOT NULL)", name="call_price"),
     CheckConstraint("cost_per_inbound_message >= 0", name="sms_cost"),
@@ -84,14 +111,54 @@ rentals = Table(
     Column("action", Text, CheckConstraint("action IN ('forward', 'webhook')", name="action")),
     Column("destination", Text),
     Column("monthly_cap", BigInteger),
+    # The renter's limits (core/limits.py). `message_sats`: what its messages have cost, counted if there is a `max_sats`.
+    # `limit_at_us`: when a limit ends it, computed as if no more messages came; that minute is not paid.
+    Column("max_minutes", BigInteger, CheckConstraint("max_minutes >= booked_minutes", name="max_minutes")),
+    Column("message_sats", BigInteger, CheckConstraint("message_sats >= 0", name="message_sats")),
+    Column(
+        "max_sats",
+        BigInteger,
+        CheckConstraint(
+            "(max_sats IS NULL) = (message_sats IS NULL) AND max_sats >= setup_cost + message_sats"
+            " + CASE WHEN monthly_cap IS NULL THEN booked_minutes * cost_per_minute ELSE 0 END",
+            name="max_sats",
+        ),
+    ),
+    Column(
+        "limit_at_us",
+        BigInteger,
+        CheckConstraint(
+            "limit_at_us > started_at_us AND ended_at_us <= limit_at_us"
+            " AND (limit_at_us IS NULL OR max_minutes IS NOT NULL OR max_sats IS NOT NULL)",
+            name="limit_at",
+        ),
+    ),
+    Column("label", Text, CheckConstraint("length(label) BETWEEN 1 AND 100", name="label")),
+    # The group's terms of refunds when it started; whether they include the set-up; a keyed hash of the renter's network.
+    Column("refund_within_minutes", Integer),
+    Column(
+        "refund_percent",
+        Integer,
+        CheckConstraint(
+            "refund_percent BETWEEN 1 AND 90 AND (refund_percent IS NULL) = (refund_within_minutes IS NULL)",
+            name="refund",
+        ),
+    ),
+    Column("refunds_setup", Boolean, nullable=False, server_default=false()),
+    Column("network", LargeBinary, CheckConstraint("network IS NULL OR ended_at_us IS NULL", name="network")),
     # The restricted tokens that started it and that set its action.
     Column("token_id", Id, ForeignKey("tokens.id")),
     Column("action_token_id", Id, ForeignKey("tokens.id")),
-    # What its token's limits count for it: its `max_sats`. Null if that token has no limit in satoshis.
+    # If that token has a limit in satoshis: what determined the rental's `max_sats`, and that value, which counts there.
+    Column("reserves", Text, CheckConstraint("reserves IN ('max_sats', 'max_minutes', 'rest')", name="reserves")),
     Column(
         "reserved_sats",
         BigInteger,
-        CheckConstraint("reserved_sats > 0 AND (reserved_sats IS NULL OR token_id IS NOT NULL)", name="reserved"),
+        CheckConstraint(
+            "reserved_sats > 0 AND reserved_sats = max_sats AND (reserved_sats IS NULL"
+            " OR token_id IS NOT NULL) AND (reserved_sats IS NULL) = (reserves IS NULL)",
+            name="reserved",
+        ),
     ),
     CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
     CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
@@ -103,6 +170,9 @@ rentals = Table(
     partial_index("ix_rentals_hooked", "account_id", "id", where="ended_at_us IS NULL AND action = 'webhook'"),
     partial_index("ix_rentals_capped", "account_id", "id", where="ended_at_us IS NULL AND monthly_cap IS NOT NULL"),
     partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
+    partial_index(
+        "ix_rentals_limit", "account_id", "limit_at_us", "id", where="ended_at_us IS NULL AND limit_at_us IS NOT NULL"
+    ),
     # Live rentals that have a cost, in the order in which their minutes start.
     Index(
         "ix_rentals_phase",
@@ -145,4 +215,36 @@ rental_outcomes = Table(
     Column("day", Integer, primary_key=True),
     Column("first_sms_s", Integer, primary_key=True),
     Column("rentals", BigInteger, nullable=False),
+)
+
+# What rentals that received nothing got back. `paid_sats`: the price of the minutes. The account gets no other refund in
+# this group until it has received an SMS there with an ID above `after_message_id`.
+rental_refunds = Table(
+    "rental_refunds",
+    metadata,
+    Column("rental_id", Id, ForeignKey("rentals.id"), primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("group_id", Text, ForeignKey("groups.id"), nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("paid_sats", BigInteger, nullable=False),
+    Column(
+        "minutes_sats",
+        BigInteger,
+        CheckConstraint("minutes_sats >= 0 AND minutes_sats * 10 <= paid_sats * 9", name="minutes"),
+        nullable=False,
+    ),
+    Column("setup_sats", BigInteger, CheckConstraint("setup_sats >= 0", name="setup"), nullable=False),
+    Column("after_message_id", BigInteger, nullable=False),
+    CheckConstraint("minutes_sats + setup_sats > 0", name="amount"),
+    Index("ix_rental_refunds_account_id_group_id_rental_id", "account_id", "group_id", "rental_id"),
+)
+
+# Refunds per group, and per network (a keyed hash), on each day since 1970.
+refund_totals = Table(
+    "refund_totals",
+    metadata,
+    Column("scope", Text, CheckConstraint("scope IN ('group', 'network')", name="scope"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("sats", BigInteger, CheckConstraint("sats >= 0", name="sats"), nullable=False),
 )

@@ -12,7 +12,7 @@ from dtmf_server.core.errors import InvalidRequest, NumberNotRented, Refusal
 from dtmf_server.core.rental import Action
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import ended, rent, send
+from dtmf_server.operations import ended, limits, rent, send
 from dtmf_server.storage import conversations, numbers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
@@ -28,7 +28,7 @@ URL_MAX = 2048
 @get("/numbers/{e164:str}")
 async def get_number(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Show a number, newest message first. For an ended rental, show its messages and why it ended."""
-    return await _page(request, e164)
+    return await page(request, e164)
 
 
 @post("/numbers/{e164:str}/send")
@@ -37,7 +37,7 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
     settings = runtime_of(request).settings
 
     def queue(tx: Tx, visit: Caller, form: Form) -> str:
-        _live(tx, visit, e164)
+        rented(tx, visit, e164)
         to, content = e164_of(form, "to"), _text_of(form)
         send.send(
             tx,
@@ -50,7 +50,7 @@ async def post_send(request: Request, e164: FromPath[str]) -> Response[Any]:
         )
         return f"/numbers/{e164}?done=sent"
 
-    return await views.handle_form(request, queue, again=lambda form, refusal: _page(request, e164, form, refusal))
+    return await views.handle_form(request, queue, again=lambda form, refusal: page(request, e164, form, refusal))
 
 
 @post("/numbers/{e164:str}/action")
@@ -59,13 +59,13 @@ async def post_action(request: Request, e164: FromPath[str]) -> Response[Any]:
     settings = runtime_of(request).settings
 
     def set_action(tx: Tx, visit: Caller, form: Form) -> str:
-        rental = _live(tx, visit, e164)
+        rental = rented(tx, visit, e164)
         chosen = _chosen(form, _masked(rental))
         action = _action_of(form, chosen, rental, sandbox=settings.sandbox)
         rent.set_action(tx, visit.account_id, e164, action, now_us=visit.now_us)
         return f"/numbers/{e164}?done={chosen}"
 
-    return await views.handle_form(request, set_action, again=lambda form, refusal: _page(request, e164, form, refusal))
+    return await views.handle_form(request, set_action, again=lambda form, refusal: page(request, e164, form, refusal))
 
 
 @get("/numbers/{e164:str}/end")
@@ -73,7 +73,7 @@ async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """Ask for confirmation before ending a rental."""
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
-        rental = _live(tx, visit, e164)
+        rental = rented(tx, visit, e164)
         return {"rental": rental, "cost": rental_cost(tx, rental, now_us=visit.now_us)}
 
     settings = runtime_of(request).settings
@@ -86,7 +86,7 @@ async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
     """End the rental."""
 
     def end(tx: Tx, visit: Caller, _form: Form) -> str:
-        _live(tx, visit, e164)
+        rented(tx, visit, e164)
         rent.end(tx, visit.account_id, e164, now_us=visit.now_us)
         return "/messages?done=ended"
 
@@ -184,7 +184,7 @@ def _masked(rental: Row) -> dict[str, Any]:
     return {**rental, "destination": None if destination is None else body_templates.masked(destination)}
 
 
-def _live(tx: Tx, visit: Caller, e164: str) -> Row:
+def rented(tx: Tx, visit: Caller, e164: str) -> Row:
     """Return the live rental. Raises NumberNotRented, also for other renters' numbers and numbers that don't exist."""
     if not is_e164(e164):
         raise NumberNotRented
@@ -200,12 +200,12 @@ def _shown(tx: Tx, visit: Caller, live: Row | None, over: list[dict[str, Any]], 
 
 def _live_or_none(tx: Tx, visit: Caller, e164: str) -> Row | None:
     try:
-        return _live(tx, visit, e164)
+        return rented(tx, visit, e164)
     except NumberNotRented:
         return None
 
 
-async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+async def page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     before, asked = position(request), digits(request.query_params.get("rental", ""))
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
@@ -224,6 +224,7 @@ async def _page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusa
             "group": numbers.names(tx, [rental["group_id"]])[rental["group_id"]],
             "messages": page_of(conversations.conversation(tx, rental["id"], before=before, limit=PAGE + 1)),
             "cost": rental_cost(tx, rental, now_us=visit.now_us),
+            "left": limits.left(rental, now_us=visit.now_us),
             "segment_cost": numbers.cost_per_segment(tx, "+"),
         }
 

@@ -18,6 +18,7 @@ from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.views import Caller
+from dtmf_server.web.renter.limits import label_of, limit_of
 
 PLENTY = 20  # free numbers are counted up to this
 CHOICES = 12  # free numbers to choose from
@@ -60,6 +61,9 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
             cooldown_us=settings.cooldown_us,
             e164=e164,
             rules=settings.supply,
+            max_minutes=limit_of(form, "max_minutes"),
+            max_sats=limit_of(form, "max_sats"),
+            label=label_of(form),
         )
         return f"/numbers/{rental['e164']}?done=rented"
 

@@ -3,7 +3,7 @@
 from dtmf_server.storage.migrations import sql_script
 
 revision = "0022"
-down_revision = "0020"
+down_revision = "0021"
 
 
 def upgrade() -> None:

@@ -27,10 +27,13 @@ ALTER TABLE tokens ADD COLUMN reserved_sats BIGINT DEFAULT '0' NOT NULL
 ALTER TABLE tokens ADD COLUMN spent_sats BIGINT DEFAULT '0' NOT NULL
     CONSTRAINT ck_tokens_spent CHECK (spent_sats >= 0 AND reserved_sats + spent_sats <= sats_max);
 
+ALTER TABLE tokens ADD COLUMN adopted_sats BIGINT DEFAULT '0' NOT NULL
+    CONSTRAINT ck_tokens_adopted CHECK (adopted_sats >= 0);
+
 ALTER TABLE tokens ADD COLUMN day BIGINT DEFAULT '0' NOT NULL;
 
 ALTER TABLE tokens ADD COLUMN day_sats BIGINT DEFAULT '0' NOT NULL
-    CONSTRAINT ck_tokens_day_sats CHECK (day_sats >= 0 AND day_sats <= sats_per_day);
+    CONSTRAINT ck_tokens_day_sats CHECK (day_sats >= reserved_sats AND day_sats <= sats_per_day);
 
 ALTER TABLE tokens ADD COLUMN rentals_started BIGINT DEFAULT '0' NOT NULL
     CONSTRAINT ck_tokens_rentals_started CHECK (rentals_started >= 0 AND rentals_started <= rentals_max);
@@ -52,8 +55,12 @@ ALTER TABLE rentals ADD COLUMN action_token_id INTEGER CONSTRAINT fk_rentals_act
 -- postgresql
 ALTER TABLE rentals ADD COLUMN action_token_id BIGINT CONSTRAINT fk_rentals_action_token_id REFERENCES tokens (id);
 
+ALTER TABLE rentals ADD COLUMN reserves TEXT
+    CONSTRAINT ck_rentals_reserves CHECK (reserves IN ('max_sats', 'max_minutes', 'rest'));
+
 ALTER TABLE rentals ADD COLUMN reserved_sats BIGINT
-    CONSTRAINT ck_rentals_reserved CHECK (reserved_sats > 0 AND (reserved_sats IS NULL OR token_id IS NOT NULL));
+    CONSTRAINT ck_rentals_reserved CHECK (reserved_sats > 0 AND reserved_sats = max_sats AND (reserved_sats IS NULL
+    OR token_id IS NOT NULL) AND (reserved_sats IS NULL) = (reserves IS NULL));
 
 CREATE INDEX ix_rentals_token ON rentals (token_id, id) WHERE ended_at_us IS NULL AND token_id IS NOT NULL;
 
