@@ -6,6 +6,8 @@ DTMF_MONEY_EXAMPLES  examples per property of the meter (default 150)
 DTMF_MONEY_SEED      the seed of both (default 0: the same run every time); a failure prints it
 DTMF_MONEY_SHRINK    0: a failure is shown as it was found, not made small first
 
+DTMF_REFUND_ACCOUNTS  accounts of one network that rent and end in a loop (default 40; `make prove` takes 1,000)
+
 DTMF_SCALE_STEPS   steps of a command at which it is killed, spread over all it has (default 6; 0: at every step)
 DTMF_SCALE_STEPS_POSTGRESQL  the same on PostgreSQL, where each takes longer (default: half of them)
 DTMF_SCALE_KILLS   kills of a command at random moments (default 2)
@@ -44,6 +46,7 @@ MONEY_STEPS_POSTGRESQL = int(os.environ.get("DTMF_MONEY_STEPS_POSTGRESQL", MONEY
 MONEY_EXAMPLES = int(os.environ.get("DTMF_MONEY_EXAMPLES", "150"))
 MONEY_SEED = int(os.environ.get("DTMF_MONEY_SEED", "0"))
 MONEY_SHRINK = os.environ.get("DTMF_MONEY_SHRINK", "1") != "0"
+REFUND_ACCOUNTS = int(os.environ.get("DTMF_REFUND_ACCOUNTS", "40"))
 MONEY_STEPS_PER_RUN = 50
 MONEY_RUNS_PER_SEED = 100
 

@@ -48,6 +48,8 @@ MEANINGS = {
     "limits.requests_per_second": "How many requests per second one token or address may make in the long run.",
     "limits.request_burst": "How many requests one token or address may make at once.",
     "limits.sends_per_day": "How many messages an account may send within 24 hours.",
+    "refunds.network_sats_per_day": "The most that accounts in one network (/24, /48) are refunded for unused rentals on a day.",
+    "refunds.group_sats_per_day": "The same for all rentals of one group.",
     "supply.enabled": "Whether numbers are bought for groups with a `supply`. Without it, numbers are still given back.",
     "supply.spend_per_hour": "The most that numbers bought within an hour may cost, with their first month.",
     "supply.spend_per_day": "The same for 24 hours. Half of it is only for accounts that received an SMS before.",

@@ -23,8 +23,8 @@ FAULTS = [
     ),
     Fault(
         "core/billing.py",
-        "and instant <= now_us:",
-        "and instant < now_us:",
+        "        if instant > now_us:\n            break\n",
+        "        if instant >= now_us:\n            break\n",
         "money that runs out at this instant still pays for a rental",
     ),
     Fault(
@@ -86,7 +86,7 @@ FAULTS = [
     ),
     Fault(
         "operations/ledger.py",
-        "self._end(account, rental, account.settled_at_us, reason)",
+        "self._end(account, rental, min(account.settled_at_us, rental.limit_at_us or NEVER_US), reason)",
         "self._end(account, rental, billing.next_minute_from(rental, account.settled_at_us + 1), reason)",
         "a rental ends at the end of its minute, not when it was ended",
     ),
@@ -199,8 +199,8 @@ FAULTS = [
     # --- messages
     Fault(
         "operations/receive.py",
-        "cost = min(price, ledger.balance(account_id))",
-        "cost = price",
+        "or 0, ledger.balance(account_id))",
+        "or 0, 10**15)",
         "an SMS is withheld for insufficient funds",
     ),
     Fault(
@@ -232,6 +232,79 @@ FAULTS = [
         "if not ledger.is_live(work.account_id, work.rental_id):",
         "if work.rental_id == 0:",
         "an SMS is forwarded from a number whose money ran out",
+    ),
+    # --- limits
+    Fault(
+        "core/limits.py",
+        "max(started, minutes) * MINUTE_US for minutes in paid",
+        "(max(started, minutes) + 1) * MINUTE_US for minutes in paid",
+        "a rental lasts a minute longer than its limit",
+    ),
+    Fault(
+        "core/limits.py",
+        "self.max_sats - self.setup_cost - self.message_sats - self.sms_cost)",
+        "self.max_sats - self.setup_cost - self.message_sats)",
+        "the last minute leaves too little of the limit for an SMS",
+    ),
+    Fault(
+        "core/limits.py",
+        "self.max_sats - self.setup_cost - self.message_sats - self.sms_cost)",
+        "self.max_sats - self.message_sats - self.sms_cost)",
+        "the set-up does not count against the limit",
+    ),
+    Fault(
+        "core/limits.py",
+        "left is not None and left < self.sms_cost",
+        "left is not None and left <= self.sms_cost",
+        "a rental ends although another SMS could be paid",
+    ),
+    Fault(
+        "operations/limits.py",
+        "minimum=limited.spent(minutes) + limited.sms_cost",
+        "minimum=limited.spent(minutes)",
+        "a changed limit leaves too little for an SMS",
+    ),
+    Fault(
+        "operations/limits.py",
+        'limited = structs.replace(limited, message_sats=rentals.message_sats(tx, rental["id"]))',
+        "pass",
+        "messages before the limit was set do not count",
+    ),
+    Fault(
+        "operations/limits.py",
+        "for running in rentals.running(self._tx, over):",
+        "for running in rentals.running(self._tx, []):",
+        "a message that uses up the limit does not end the rental",
+    ),
+    Fault(
+        "operations/receive.py",
+        "        cost = min(cost, left)\n",
+        "        pass\n",
+        "a late SMS costs more than the limit has left",
+    ),
+    Fault(
+        "operations/refund.py",
+        '        budget.spend(account_id, message["rental_id"], -message["cost"])\n',
+        "",
+        "a refunded message still counts against the limit",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "is_unpaid = reason is EndReason.DEPLETED or at_us == rental.limit_at_us",
+        "is_unpaid = reason is EndReason.DEPLETED",
+        "the minute that starts as a limit ends the rental is paid",
+    ),
+    Fault(
+        "operations/ledger.py",
+        "min(now_us, account.limit_at_us - 1))",
+        "min(now_us, account.limit_at_us))",
+        "a rental at its limit is taken for one that could not pay",
+    ),
+    Fault(
+        "operations/account.py",
+        "if limit_us is not None and limit_us <= now_us:",
+        "if limit_us is not None and limit_us < now_us:",
+        "a rental at its limit is shown for another instant",
     ),
     # --- SMS in doubt
     Fault(
@@ -307,8 +380,8 @@ FAULTS = [
     ),
     Fault(
         "storage/accounts.py",
-        'depletes_at_us <= :now_us"',
-        'depletes_at_us < :now_us"',
+        "{due} <= :now_us ORDER BY",
+        "{due} < :now_us ORDER BY",
         "the meter misses money that runs out now",
     ),
     Fault("storage/accounts.py", "            a.debt,\n", "            0,\n", "debts are not stored"),

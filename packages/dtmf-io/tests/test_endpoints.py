@@ -29,6 +29,8 @@ CALLS: list[tuple[str, tuple[Any, ...], str, Any, Any, Any]] = [
     ("numbers", (), "GET /numbers", None, [NUMBER], None),
     ("number", (N,), "GET /number?e164=%2B1234567890", None, NUMBER, None),
     ("start_rental", ("us-mobile",), "POST /numbers", {"group_id": "us-mobile"}, NUMBER, None),
+    ("set_label", (N, "bank"), "PATCH /number?e164=%2B1234567890", {"label": "bank"}, NUMBER, True),
+    ("set_label", (N, None), "PATCH /number?e164=%2B1234567890", {"label": None}, NUMBER, True),
     ("end_rental", (N,), "DELETE /number?e164=%2B1234567890", None, None, True),
     (
         "set_sms_action",

@@ -37,7 +37,9 @@ class Group(TypedDict):
 class GroupDetails(Group):
     """One group in detail. `available` counts free numbers up to 1,000. `line_type` is 'mobile', 'landline', 'voip' or None
     if unknown. `monthly_cap` is the most that one rental's minutes cost per 30 days, None without a cap. For
-    `reclaim_days` after your balance ran out, only you can rent the number again. `short_codes` and `one_time_codes` say
+    `reclaim_days` after your balance ran out, only you can rent the number again. If a rental ends within
+    `refund_within_minutes` and nothing came, `refund_share` of its minutes is returned, and with `refunds_setup` of its
+    setup fee; None without refunds. `short_codes` and `one_time_codes` say
     whether SMS from short codes and one-time codes arrived in the last test: 'yes', 'no' or 'untested'; the times of the
     tests are None if untested. `rentals`, `received_share` (rentals with an SMS from outside within a day) and
     `median_seconds` (from the start to that SMS) are of the last 30 days, None under 20 rentals."""
@@ -46,6 +48,9 @@ class GroupDetails(Group):
     line_type: Literal["mobile", "landline", "voip"] | None
     monthly_cap: int | None
     reclaim_days: int
+    refund_within_minutes: int | None
+    refund_share: float | None
+    refunds_setup: bool
     short_codes: Literal["yes", "no", "untested"]
     short_codes_tested_at: str | None
     one_time_codes: Literal["yes", "no", "untested"]

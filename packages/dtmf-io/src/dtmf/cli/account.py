@@ -37,6 +37,7 @@ _KINDS = {
     "message_received": "SMS received",
     "message_sent": "SMS sent",
     "message_refunded": "SMS refunded",
+    "rental_refunded": "rental refunded",
     "moved_in": "from a deleted account",
     "moved_out": "moved to another account",
 }

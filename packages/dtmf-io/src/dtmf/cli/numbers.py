@@ -63,6 +63,16 @@ def group(group: GroupId, /, *, json: Json = False) -> None:
             ("Costs", f"{format_int(found['setup_cost'])} sats set-up, {format_int(minute)} a minute"),
             ("30 days", f"{format_int(minute * MINUTES_A_DAY * 30 if cap is None else cap)} sats at most"),
             ("Free", format_int(found["available"])),
+            *(
+                [
+                    (
+                        "Refund",
+                        f"{found['refund_share']:.0%} if unused for {found['refund_within_minutes']} minutes at most",
+                    )
+                ]
+                if found["refund_share"]
+                else []
+            ),
             ("Line", found["line_type"] or "unknown"),
             ("Short codes", _tested(found["short_codes"], found["short_codes_tested_at"])),
             ("One-time codes", _tested(found["one_time_codes"], found["one_time_codes_tested_at"])),

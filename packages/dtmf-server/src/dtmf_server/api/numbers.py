@@ -15,6 +15,7 @@ from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.rental import ActionKind, action_for
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
+from dtmf_server.http.client_address import network_of
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import catalog, limits, rent
 from dtmf_server.storage import messages, numbers, rentals
@@ -116,15 +117,18 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
         max_minutes=new.max_minutes,
         max_sats=new.max_sats,
         label=new.label,
+        network=None if settings.sandbox else network_of(request.scope, settings.trusted_proxies),
         started_by=caller.token_id,
     )
     return responses.number(rental, [], now_us=caller.now_us)
 
 
 @operation(delete, "/number", tags=["numbers"], summary="End a rental", status=204)
-def delete_number(tx: Tx, caller: Caller, *, e164: E164) -> None:
-    """End the rental of this number. The current minute is already paid."""
-    rent.end(tx, caller.account_id, e164, now_us=caller.now_us, ended_by=caller.token_id)
+def delete_number(tx: Tx, caller: Caller, *, e164: E164, request: Request) -> None:
+    """End the rental of this number. The current minute is already paid. In a group that refunds unused rentals, a part is
+    returned at once if nothing came: see `refund_share` of the group."""
+    caps = runtime_of(request).settings.refund_caps
+    rent.end(tx, caller.account_id, e164, now_us=caller.now_us, refund_caps=caps, ended_by=caller.token_id)
 
 
 @operation(

@@ -59,7 +59,12 @@ def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance | WrongTo
 
 
 def _minutes_text(
-    found: verify.UnbookedMinutes | verify.WrongPrice | verify.WrongLength | verify.UnpaidMinutes | verify.WrongLimit,
+    found: verify.UnbookedMinutes
+    | verify.WrongPrice
+    | verify.WrongLength
+    | verify.UnpaidMinutes
+    | verify.WrongLimit
+    | verify.WrongRefund,
 ) -> str:
     name = f"rental {found.rental_id}"
     match found:
@@ -71,6 +76,9 @@ def _minutes_text(
             return f"{name}: lasted {found.started} started minutes, but {found.booked} are booked"
         case verify.UnpaidMinutes():
             return f"{name}: {found.booked} minutes are booked, more than its account has paid for"
+        case verify.WrongRefund():
+            whose = "a group's day" if found.rental_id is None else name
+            return f"{whose}: {found.refunded_sats} satoshis were refunded, but {found.booked_sats} are booked"
         case verify.WrongLimit():
             most, cost, ends_us = found.expected
             spent, counted, stored_us = found.stored

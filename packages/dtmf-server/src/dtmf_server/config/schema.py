@@ -186,6 +186,15 @@ class Supply(Section, frozen=True):
     sats_per_unit: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = 0
 
 
+class Refunds(Section, frozen=True):
+    """The most that is refunded on a UTC day for rentals that received nothing, in groups with such terms."""
+
+    network_sats_per_day: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = (
+        20_000
+    )
+    group_sats_per_day: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = 200_000
+
+
 class Metrics(Section, frozen=True):
     """Where `/metrics` is served for Prometheus; without a port, it is not served."""
 
@@ -209,6 +218,7 @@ class Config(Section, frozen=True):
     rest: Rest = Rest()
     limits: Limits = Limits()
     supply: Supply = Supply()
+    refunds: Refunds = Refunds()
     metrics: Metrics = Metrics()
 
 

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     MESSAGE_RECEIVED = "message_received"
     MESSAGE_SENT = "message_sent"
     MESSAGE_REFUNDED = "message_refunded"
+    RENTAL_REFUNDED = "rental_refunded"
     GIVEN_UP = "given_up"
     MOVED_OUT = "moved_out"  # from a deleted account into suspense, or from suspense to its owner's new account
     MOVED_IN = "moved_in"

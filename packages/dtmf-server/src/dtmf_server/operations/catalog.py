@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core.units import DAY_US, SECOND_US
 from dtmf_server.operations.rent import catalog_group
-from dtmf_server.storage import canaries, numbers, rental_outcomes
+from dtmf_server.storage import canaries, numbers, rental_outcomes, supplies
 from dtmf_server.storage.canaries import Canary
 from dtmf_server.storage.db import Row, Tx
 
@@ -38,6 +38,7 @@ class Details:
     short_codes: Canary
     one_time_codes: Canary
     outcomes: Outcomes | None  # None: too few rentals
+    refunds_setup: bool
 
 
 def details(tx: Tx, group_id: str, *, now_us: int, cooldown_us: int) -> Details:
@@ -49,6 +50,7 @@ def details(tx: Tx, group_id: str, *, now_us: int, cooldown_us: int) -> Details:
         canaries.newest(tx, group_id, "short_code"),
         canaries.newest(tx, group_id, "one_time_code"),
         outcomes(tx, group_id, now_us=now_us),
+        refunds_setup=group["refund_percent"] is not None and supplies.of_group(tx, group_id) is None,
     )
 
 

@@ -11,6 +11,11 @@ _PRICE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 COLUMNS = {
     "monthly_cap": ("whole satoshis, or empty for no cap", "[0-9]{1,15}"),
     "reclaim_days": ("whole days from 0 to 365", "[0-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5]"),
+    "refund_within_minutes": (
+        "whole minutes from 1 to 1440, or empty for no refunds",
+        "[1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440",
+    ),
+    "refund_share": ("a share from 0.01 to 0.90, or empty for no refunds", r"0\.(?:0[1-9]|[1-8][0-9]?|90?)"),
     "line_type": ("mobile, landline or voip, or empty if unknown", "mobile|landline|voip"),
     "supply": ("the name of a carrier that sells numbers, or empty", "[a-z0-9_-]{1,40}"),
     "stock_min": ("a whole number up to 9999", "[0-9]{1,4}"),
@@ -27,6 +32,8 @@ def complaints(item: Item) -> Iterator[str]:
     """Yield what is wrong with the combination of a group's columns, which are valid one by one."""
     if item["monthly_cap"] and int(item["monthly_cap"]) < int(item["rental_cost_per_minute"]):
         yield f"monthly_cap is {item['monthly_cap']}, less than the price of one minute"
+    if bool(item["refund_within_minutes"]) != bool(item["refund_share"]):
+        yield "refund_within_minutes and refund_share need each other: set both, or leave both empty"
     if not item["supply"]:
         if lost := [name for name in _OF_SUPPLY if item[name]]:
             yield f"{lost[0]} is set without supply: name the carrier that sells the numbers, or leave both empty"
@@ -46,11 +53,18 @@ def store(tx: Tx, item: Item) -> None:
         monthly_cap=int(item["monthly_cap"]) if item["monthly_cap"] else None,
         reclaim_days=int(item["reclaim_days"] or 0),
         line_type=item["line_type"] or None,
+        refund_within_minutes=int(item["refund_within_minutes"]) if item["refund_within_minutes"] else None,
+        refund_percent=_percent(item["refund_share"]),
     )
     if item["supply"]:
         supplies.put(tx, item["id"], carrier=item["supply"], terms=terms_of(item))
     else:
         supplies.remove(tx, item["id"])
+
+
+def _percent(share: str) -> int | None:
+    """Return a share like 0.5 or 0.55 in percent; None if it is empty."""
+    return int(share.removeprefix("0.").ljust(2, "0")) if share else None
 
 
 def terms_of(item: Item) -> Terms:
@@ -67,7 +81,8 @@ def terms_of(item: Item) -> Terms:
 def canonical(item: Item) -> dict[str, str]:
     """Return the values of these columns in the form of `stored`."""
     terms = terms_of(item) if item["supply"] else None
-    return _values(item["monthly_cap"], item["reclaim_days"], item["line_type"], item["supply"], terms)
+    refunds = (item["refund_within_minutes"], _share(_percent(item["refund_share"])))
+    return _values(item["monthly_cap"], item["reclaim_days"], item["line_type"], item["supply"], terms, refunds)
 
 
 def stored(tx: Tx) -> dict[str, dict[str, str]]:
@@ -78,14 +93,23 @@ def stored(tx: Tx) -> dict[str, dict[str, str]]:
         seller = supply.get(row["id"])
         carrier, terms = (seller["carrier"], supplies.terms_of(seller)) if seller else ("", None)
         cap = "" if row["monthly_cap"] is None else str(row["monthly_cap"])
-        found[row["id"]] = _values(cap, str(row["reclaim_days"]), row["line_type"] or "", carrier, terms)
+        refunds = (str(row["refund_within_minutes"] or ""), _share(row["refund_percent"]))
+        found[row["id"]] = _values(cap, str(row["reclaim_days"]), row["line_type"] or "", carrier, terms, refunds)
     return found
 
 
-def _values(monthly_cap: str, reclaim_days: str, line_type: str, supply: str, terms: Terms | None) -> dict[str, str]:
+def _share(percent: int | None) -> str:
+    return "" if percent is None else f"0.{percent:02}"
+
+
+def _values(
+    monthly_cap: str, reclaim_days: str, line_type: str, supply: str, terms: Terms | None, refunds: tuple[str, str]
+) -> dict[str, str]:
     values = {
         "monthly_cap": str(int(monthly_cap)) if monthly_cap else "",
         "reclaim_days": str(int(reclaim_days or 0)),
+        "refund_within_minutes": refunds[0],
+        "refund_share": refunds[1],
         "line_type": line_type,
         "supply": supply,
     }

@@ -15,8 +15,8 @@ from dtmf_server.storage.db import Row, Tx
 
 
 class MessageBudget:
-    """What the messages of some rentals may still cost, in an open ledger. `store` writes what was counted, and ends the
-    rentals that it used up."""
+    """The satoshis that the messages of some rentals may still cost, in an open ledger. `store` writes what was counted, and
+    ends the rentals that it used up."""
 
     def __init__(self, tx: Tx, ledger: Ledger, rental_ids: Iterable[int]) -> None:
         self._tx, self._ledger = tx, ledger

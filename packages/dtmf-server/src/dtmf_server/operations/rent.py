@@ -1,18 +1,20 @@
 """Rentals: starting and ending one, setting its SMS action, and listing live ones."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRentals
 from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
+from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended, limits, supply, token_limits
+from dtmf_server.operations import account, ended, limits, rental_refunds, supply, token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
-from dtmf_server.storage import events, messages, numbers, outbox, rentals, token_rentals
+from dtmf_server.storage import events, messages, numbers, outbox, rentals, supplies, token_rentals
 from dtmf_server.storage.db import Row, Tx
 
 SHOWN = 50  # rentals per page
@@ -32,12 +34,14 @@ def start(
     max_minutes: int | None = None,
     max_sats: int | None = None,
     label: str | None = None,
+    network: str | None = None,
     started_by: int | None = None,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
     available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `max_minutes` and
-    `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py). `started_by`: the restricted
-    token that rents it; the rental ends with that token and counts against its limits.
+    `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py). `network` is the caller's,
+    whose refunds are capped; None where networks are not limited. `started_by` is the restricted token that rents it: the
+    rental ends with that token and counts against its limits.
 
     Raises GroupNotFound, GroupNotAllowed, LimitTooLow, TokenLimitReached, InsufficientFunds (set-up and first minute are due
     immediately), NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
@@ -61,7 +65,14 @@ def start(
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         rental_id = rentals.add(
-            tx, account_id=account_id, e164=found, group=group, now_us=now_us, label=label, token_id=started_by
+            tx,
+            account_id=account_id,
+            e164=found,
+            group=group,
+            now_us=now_us,
+            label=label,
+            **_refund_terms(tx, group, network),
+            token_id=started_by,
         )
         rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], 1, found, cap)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
@@ -72,6 +83,14 @@ def start(
     return rentals.by_id(tx, rental_id)
 
 
+def _refund_terms(tx: Tx, group: Row, network: str | None) -> dict[str, Any]:
+    """Return what a new rental of the group stores about its refund."""
+    if group["refund_percent"] is None:
+        return {}
+    refunds_setup = supplies.of_group(tx, group["id"]) is None
+    return {"network": rental_refunds.network_key(tx, network), "refunds_setup": refunds_setup}
+
+
 def catalog_group(tx: Tx, group_id: str) -> Row:
     """Return a group of the catalog. Raises GroupNotFound."""
     group = numbers.group(tx, group_id) if "\0" not in group_id else None
@@ -80,15 +99,26 @@ def catalog_group(tx: Tx, group_id: str) -> Row:
     return group
 
 
-def end(tx: Tx, account_id: int, e164: str, *, now_us: int, ended_by: int | None = None) -> None:
-    """End the account's rental of this number. `ended_by`: the restricted token that does. Raises NumberNotRented, and
-    NotItsRental if neither that token nor one that it created started the rental."""
+def end(
+    tx: Tx,
+    account_id: int,
+    e164: str,
+    *,
+    now_us: int,
+    refund_caps: RefundCaps = DEFAULT_CAPS,
+    ended_by: int | None = None,
+) -> None:
+    """End the account's rental of this number, and refund it if it received nothing and its terms say so. `ended_by`: the
+    restricted token that ends it. Raises NumberNotRented, and NotItsRental if neither that token nor one that it created
+    started the rental."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         token_limits.require_own(tx, account_id, rental["id"], ended_by)
         ledger.end(account_id, rental["id"], EndReason.RENTER)
+    if rental["network"] is not None:
+        rental_refunds.decide(tx, [rental["id"]], caps=refund_caps, now_us=now_us)
 
 
 def set_action(

@@ -198,6 +198,16 @@ class WrongLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongRefund:
+    """A refund of a rental that the ledger does not have, or a refund in the ledger without one. `rental_id`: None for the
+    day's total of a group."""
+
+    rental_id: int | None
+    refunded_sats: int
+    booked_sats: int
+
+
+@dataclass(frozen=True, slots=True)
 class WrongNextLimit:
     """An account whose next limit is not that of its rentals."""
 
@@ -228,6 +238,7 @@ Difference = (
     | WrongDepletion
     | WrongLimit
     | WrongNextLimit
+    | WrongRefund
 )
 
 
@@ -260,6 +271,7 @@ def differences(tx: Tx) -> list[Difference]:
         *_lightning(tx),
         *_depletion(tx),
         *_limits(tx),
+        *_refunds(tx),
         *verify_tokens.differences(tx),
     ]
 
@@ -397,3 +409,9 @@ def _limits(tx: Tx) -> Iterator[Difference]:
             yield WrongLimit(row["id"], expected, stored)
     for row in ledger_audit.wrong_next_limits(tx):
         yield WrongNextLimit(row["id"], expected_us=row["expected"], stored_us=row["limit_at_us"])
+
+
+def _refunds(tx: Tx) -> Iterator[Difference]:
+    """Compare the refunds of unused rentals with the ledger, and the daily totals of groups with both."""
+    for row in ledger_audit.wrong_refunds(tx):
+        yield WrongRefund(row["rental_id"], refunded_sats=row["refunded"], booked_sats=row["booked"])

@@ -23,7 +23,7 @@ def differences(tx: Tx) -> Iterator[WrongTokenSums]:
     for row in token_rentals.all_reserved(tx):
         is_live = row["ended_at_us"] is None
         reserved = row["reserved_sats"] if is_live else 0
-        spent = 0 if is_live else rentals.with_limits(row).spent(row["booked_minutes"])
+        spent = 0 if is_live else rentals.with_limits(row).spent(row["booked_minutes"]) - row["refunded"]
         for token_id in (row["token_id"], parents[row["token_id"]]):
             if token_id is not None:
                 sums[token_id] = (sums[token_id][0] + reserved, sums[token_id][1] + spent)

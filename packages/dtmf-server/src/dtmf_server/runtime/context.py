@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
+from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.runtime.clock import Clock
@@ -36,6 +37,7 @@ class Settings:
     request_burst: int = 100
     trusted_proxies: tuple[Network, ...] = ()
     supply: SupplyRules = DEFAULT_RULES
+    refund_caps: RefundCaps = DEFAULT_CAPS
     public_url: str | None = None  # the website's public URL; None: taken from each request
 
 

@@ -19,6 +19,7 @@ from dtmf_server.config import CarrierSettings, Config
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.number_supply import SupplyRules, price_units
+from dtmf_server.core.refunds import RefundCaps
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
@@ -224,6 +225,7 @@ def settings_of(config: Config) -> Settings:
             config.supply.numbers_per_account,
             config.supply.sats_per_unit or None,
         ),
+        refund_caps=RefundCaps(config.refunds.network_sats_per_day, config.refunds.group_sats_per_day),
         public_url=config.server.public_url,
     )
 

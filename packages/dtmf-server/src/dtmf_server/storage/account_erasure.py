@@ -28,8 +28,8 @@ _STEPS = (
     ),
     (
         "rentals",
-        "UPDATE rentals SET action = NULL, destination = NULL, label = NULL, erased_at_us = coalesce(erased_at_us, :now_us)"
-        " WHERE id = ANY(:ids)",
+        "UPDATE rentals SET action = NULL, destination = NULL, label = NULL, network = NULL,"
+        " erased_at_us = coalesce(erased_at_us, :now_us) WHERE id = ANY(:ids)",
         "DELETE FROM parts WHERE recipient IN (SELECT e164 FROM rentals WHERE id = ANY(:ids))"
         " AND NOT EXISTS (SELECT 1 FROM rentals r WHERE r.e164 = parts.recipient AND r.ended_at_us IS NULL)",
     ),

@@ -99,6 +99,22 @@ def limited(tx: Tx) -> Iterator[Row]:
     )
 
 
+def wrong_refunds(tx: Tx) -> list[Row]:
+    """Return refunds of rentals that differ from the ledger, and groups' daily totals (rental None) that differ from the
+    refunds."""
+    return tx.all(
+        "SELECT CAST(ref AS bigint) AS rental_id, CAST(sum(refunded) AS bigint) AS refunded,"
+        " CAST(sum(booked) AS bigint) AS booked FROM ("
+        "  SELECT ref, 0 AS refunded, amount AS booked FROM transfers WHERE kind = 'rental_refunded'"
+        "  UNION ALL SELECT CAST(rental_id AS text), minutes_sats + setup_sats, 0 FROM rental_refunds) both_sides"
+        " GROUP BY ref HAVING sum(refunded) <> sum(booked)"
+        " UNION ALL SELECT NULL, CAST(sum(refunded) AS bigint), CAST(sum(booked) AS bigint) FROM ("
+        "  SELECT key, day, 0 AS refunded, sats AS booked FROM refund_totals WHERE scope = 'group'"
+        "  UNION ALL SELECT group_id, day, minutes_sats + setup_sats, 0 FROM rental_refunds) totals"
+        " GROUP BY key, day HAVING sum(refunded) <> sum(booked)"
+    )
+
+
 def wrong_next_limits(tx: Tx) -> list[Row]:
     """Return accounts whose `limit_at_us` is not the first of their live rentals."""
     return tx.all(

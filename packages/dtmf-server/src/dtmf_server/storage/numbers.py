@@ -51,15 +51,26 @@ def put_group(tx: Tx, row: tuple[object, ...], *, carriers: str) -> None:
     )
 
 
-def set_terms(tx: Tx, group_id: str, *, monthly_cap: int | None, reclaim_days: int, line_type: str | None) -> None:
+def set_terms(
+    tx: Tx,
+    group_id: str,
+    *,
+    monthly_cap: int | None,
+    reclaim_days: int,
+    line_type: str | None,
+    refund_within_minutes: int | None = None,
+    refund_percent: int | None = None,
+) -> None:
     """Set the optional terms of a group, for rentals that start or end from now on."""
     tx.run(
-        "UPDATE groups SET monthly_cap = :monthly_cap, reclaim_days = :reclaim_days, line_type = :line_type"
-        " WHERE id = :group_id",
+        "UPDATE groups SET monthly_cap = :monthly_cap, reclaim_days = :reclaim_days, line_type = :line_type,"
+        " refund_within_minutes = :refund_within_minutes, refund_percent = :refund_percent WHERE id = :group_id",
         group_id=group_id,
         monthly_cap=monthly_cap,
         reclaim_days=reclaim_days,
         line_type=line_type,
+        refund_within_minutes=refund_within_minutes,
+        refund_percent=refund_percent,
     )
 
 

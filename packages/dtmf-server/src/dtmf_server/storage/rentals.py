@@ -25,15 +25,19 @@ def add(
     group: Row,
     now_us: int,
     label: str | None = None,
+    network: bytes | None = None,
+    refunds_setup: bool = False,
     token_id: int | None = None,
 ) -> int:
-    """Add a rental with its first minute and return its ID; the group's current prices become its own. `token_id`: the
-    restricted token that starts it."""
+    """Add a rental with its first minute and return its ID; the group's current prices and terms become its own.
+    `token_id`: the restricted token that starts it."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
-        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, token_id)"
+        " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, refund_within_minutes,"
+        " refund_percent, refunds_setup, network, token_id)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
-        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :token_id) RETURNING id",
+        " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :refund_within_minutes,"
+        " :refund_percent, :refunds_setup, :network, :token_id) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -45,6 +49,10 @@ def add(
         now_us=now_us,
         token_id=token_id,
         label=label,
+        refund_within_minutes=group["refund_within_minutes"],
+        refund_percent=group["refund_percent"],
+        refunds_setup=refunds_setup,
+        network=network,
     )
     assert row is not None
     return int(row["id"])

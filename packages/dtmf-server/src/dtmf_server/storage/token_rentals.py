@@ -41,10 +41,12 @@ def by_ids(tx: Tx, rental_ids: list[int]) -> list[Row]:
 
 
 def all_reserved(tx: Tx) -> Iterator[Row]:
-    """Yield every rental for which something is or was reserved, live or ended; for verification."""
+    """Yield every rental for which something is or was reserved, live or ended, with its refund; for verification."""
     after = 0
     while rows := tx.all(
-        "SELECT * FROM rentals WHERE id > :after AND reserves IS NOT NULL ORDER BY id LIMIT :limit",
+        "SELECT r.*, coalesce(f.minutes_sats + f.setup_sats, 0) AS refunded FROM rentals r"
+        " LEFT JOIN rental_refunds f ON f.rental_id = r.id"
+        " WHERE r.id > :after AND r.reserves IS NOT NULL ORDER BY r.id LIMIT :limit",
         after=after,
         limit=PAGE,
     ):

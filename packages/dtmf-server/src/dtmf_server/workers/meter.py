@@ -7,7 +7,7 @@ import time
 from dtmf_server.core.billing import POLL_INTERVAL_US
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.units import SECOND_US
-from dtmf_server.operations import meter, tokens
+from dtmf_server.operations import meter, rental_refunds, tokens
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import tokens as stored_tokens
 from dtmf_server.storage.db import Tx
@@ -21,7 +21,7 @@ POLL_INTERVAL_S = POLL_INTERVAL_US / 2 / SECOND_US
 
 async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     """Settle accounts when they are due; sleep until the next one is. Pauses while the clock can't be trusted."""
-    db, clock = runtime.db, runtime.clock
+    db, clock, caps = runtime.db, runtime.clock, runtime.settings.refund_caps
     woken, jumps = db.wakeups.listen("meter"), Repeats()
 
     def sweep(tx: Tx) -> int | None:
@@ -38,10 +38,15 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
     try:
         while True:
             woken.clear()
-            due_us, now_us, expiry_us = await db.read_autocommit(
-                lambda tx: (meter.next_due_us(tx), clock.now_us(tx), stored_tokens.next_expiry_wall_us(tx))
+            due_us, now_us, expiry_us, unused = await db.read_autocommit(
+                lambda tx: (
+                    *(meter.next_due_us(tx), clock.now_us(tx)),
+                    *(stored_tokens.next_expiry_wall_us(tx), rental_refunds.is_due(tx)),
+                )
             )
             expired = expiry_us is not None and expiry_us <= clock.wall_us() and await db.write(expire)
+            if unused:
+                await db.write(lambda tx: rental_refunds.decide_due(tx, caps=caps, now_us=clock.now_us(tx)))
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
             if swept is None or guard.has_jumped():
                 reason = "the clock has jumped by more than an hour: the meter pauses until it is correct again"

@@ -62,7 +62,7 @@ class NewRental(Body):
 
 
 class NumberChanges(Body):
-    """What to change; at least one field. `sms_forwarded_to` is where SMS go besides being stored: null for nowhere, a phone
+    """Changes of a rental, at least one. `sms_forwarded_to` is where SMS go besides being stored: null for nowhere, a phone
     number to forward, a URL for a webhook. Null removes a limit or the label."""
 
     sms_forwarded_to: Annotated[str, Meta(max_length=2048)] | UnsetType | None = UNSET

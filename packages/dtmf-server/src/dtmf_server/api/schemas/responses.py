@@ -63,6 +63,9 @@ class GroupDetails(Group):
     reclaim_days: Annotated[
         int, Meta(description="days after a run-out in which only the last renter can rent the number")
     ]
+    refund_within_minutes: Annotated[int, Meta(description="rentals that end this soon and unused are refunded")] | None
+    refund_share: Annotated[float, Meta(description="the share of an unused rental's minutes that is returned")] | None
+    refunds_setup: Annotated[bool, Meta(description="whether the same share of the setup fee is returned")]
     short_codes: Annotated[Tested, Meta(description="whether an SMS from a short code arrived in the last test")]
     short_codes_tested_at: Time | None
     one_time_codes: Annotated[Tested, Meta(description="whether a one-time code arrived in the last test")]
@@ -375,6 +378,9 @@ def group_details(found: Details) -> GroupDetails:
         line_type=row["line_type"],
         monthly_cap=row["monthly_cap"],
         reclaim_days=row["reclaim_days"],
+        refund_within_minutes=row["refund_within_minutes"],
+        refund_share=None if row["refund_percent"] is None else row["refund_percent"] / 100,
+        refunds_setup=found.refunds_setup,
         short_codes=found.short_codes.result,  # type: ignore[arg-type]  # one of the three, by a CHECK of its table
         short_codes_tested_at=None if found.short_codes.at_us is None else iso(found.short_codes.at_us),
         one_time_codes=found.one_time_codes.result,  # type: ignore[arg-type]  # the same

@@ -134,7 +134,8 @@ rentals = Table(
         ),
     ),
     Column("label", Text, CheckConstraint("length(label) BETWEEN 1 AND 100", name="label")),
-    # The group's terms of refunds when it started; whether they include the set-up; a keyed hash of the renter's network.
+    # The group's terms of refunds when it started, and whether they include the set-up. `network`: a keyed hash of the
+    # renter's network, until the refund is decided.
     Column("refund_within_minutes", Integer),
     Column(
         "refund_percent",
@@ -145,7 +146,7 @@ rentals = Table(
         ),
     ),
     Column("refunds_setup", Boolean, nullable=False, server_default=false()),
-    Column("network", LargeBinary, CheckConstraint("network IS NULL OR ended_at_us IS NULL", name="network")),
+    Column("network", LargeBinary, CheckConstraint("network IS NULL OR refund_percent IS NOT NULL", name="network")),
     # The restricted tokens that started it and that set its action.
     Column("token_id", Id, ForeignKey("tokens.id")),
     Column("action_token_id", Id, ForeignKey("tokens.id")),
@@ -173,6 +174,7 @@ rentals = Table(
     partial_index(
         "ix_rentals_limit", "account_id", "limit_at_us", "id", where="ended_at_us IS NULL AND limit_at_us IS NOT NULL"
     ),
+    partial_index("ix_rentals_undecided", "ended_at_us", where="network IS NOT NULL AND ended_at_us IS NOT NULL"),
     # Live rentals that have a cost, in the order in which their minutes start.
     Index(
         "ix_rentals_phase",
@@ -217,7 +219,7 @@ rental_outcomes = Table(
     Column("rentals", BigInteger, nullable=False),
 )
 
-# What rentals that received nothing got back. `paid_sats`: the price of the minutes. The account gets no other refund in
+# Refunds of rentals that received nothing. `paid_sats`: the price of the minutes. The account gets no other refund in
 # this group until it has received an SMS there with an ID above `after_message_id`.
 rental_refunds = Table(
     "rental_refunds",

@@ -87,6 +87,7 @@ def transfer_label(kind: str) -> str:
         Kind.MESSAGE_RECEIVED: _("SMS received"),
         Kind.MESSAGE_SENT: _("SMS sent"),
         Kind.MESSAGE_REFUNDED: _("SMS refunded"),
+        Kind.RENTAL_REFUNDED: _("Rental refunded, nothing came"),
         Kind.GIVEN_UP: _("Forfeited"),
         Kind.MOVED_OUT: _("Moved to another account"),
         Kind.MOVED_IN: _("Moved from a deleted account"),

@@ -87,7 +87,8 @@ async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
 
     def end(tx: Tx, visit: Caller, _form: Form) -> str:
         rented(tx, visit, e164)
-        rent.end(tx, visit.account_id, e164, now_us=visit.now_us)
+        caps = runtime_of(request).settings.refund_caps
+        rent.end(tx, visit.account_id, e164, now_us=visit.now_us, refund_caps=caps)
         return "/messages?done=ended"
 
     return await views.handle_form(request, end)

@@ -10,6 +10,7 @@ from dtmf_server.core.errors import GroupNotFound, Refusal
 from dtmf_server.core.monthly_cap import PERIOD_MINUTES
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.http import validation
+from dtmf_server.http.client_address import network_of
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import account, catalog, rent
 from dtmf_server.storage import numbers
@@ -64,6 +65,7 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
             max_minutes=limit_of(form, "max_minutes"),
             max_sats=limit_of(form, "max_sats"),
             label=label_of(form),
+            network=None if settings.sandbox else network_of(request.scope, settings.trusted_proxies),
         )
         return f"/numbers/{rental['e164']}?done=rented"
 

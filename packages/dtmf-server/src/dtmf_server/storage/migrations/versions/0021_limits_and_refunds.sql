@@ -30,13 +30,10 @@ ALTER TABLE rentals ADD COLUMN refunds_setup BOOLEAN DEFAULT 0 NOT NULL;
 -- postgresql
 ALTER TABLE rentals ADD COLUMN refunds_setup BOOLEAN DEFAULT false NOT NULL;
 
--- sqlite
-ALTER TABLE rentals ADD COLUMN network BLOB
-    CONSTRAINT ck_rentals_network CHECK (network IS NULL OR ended_at_us IS NULL);
-
--- postgresql
 ALTER TABLE rentals ADD COLUMN network BYTEA
-    CONSTRAINT ck_rentals_network CHECK (network IS NULL OR ended_at_us IS NULL);
+    CONSTRAINT ck_rentals_network CHECK (network IS NULL OR refund_percent IS NOT NULL);
+
+CREATE INDEX ix_rentals_undecided ON rentals (ended_at_us) WHERE network IS NOT NULL AND ended_at_us IS NOT NULL;
 
 CREATE INDEX ix_rentals_limit ON rentals (account_id, limit_at_us, id)
     WHERE ended_at_us IS NULL AND limit_at_us IS NOT NULL;
