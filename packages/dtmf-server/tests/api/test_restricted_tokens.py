@@ -1,4 +1,4 @@
-"""Restricted tokens: never wider than the one that created them, and nothing of theirs outlives them."""
+"""Restricted tokens: never wider than the one that created them, and their rentals and actions end with them."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

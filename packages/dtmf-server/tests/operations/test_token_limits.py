@@ -59,7 +59,7 @@ class Case:
         return row
 
     def token(self, token: int) -> tuple[int, int]:
-        """What is reserved and spent."""
+        """Return the satoshis reserved and spent."""
         row = self.row("tokens", token)
         return row["reserved_sats"], row["spent_sats"]
 
@@ -79,7 +79,7 @@ class Case:
             pass
 
     def debits(self) -> int:
-        """What the account has paid, refunds deducted."""
+        """Return the satoshis that the account has paid, refunds deducted."""
         (row,) = self.db.read_blocking(
             lambda tx: tx.all("SELECT balance FROM accounts WHERE id = :id", id=self.account_id)
         )

@@ -1,4 +1,4 @@
-"""Which scope each operation of the API needs: the only place that says so.
+"""The scope that each operation of the API needs: the only place that says so.
 
 The OpenAPI document is made from it, and so is docs/reference/endpoints.md. An operation that is missing here stops the
 service from starting. Unrestricted tokens may use every operation.

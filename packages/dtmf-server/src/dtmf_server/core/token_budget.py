@@ -1,11 +1,11 @@
-"""What counts against a restricted token's limits in satoshis.
+"""The sums that count against a restricted token's limits in satoshis.
 
 Rules (docs/guides/tokens.md#limits-in-satoshis):
-1. A rental reserves the most that it may cost when it starts, and what it has not used returns when it ends. So a token
+1. A rental reserves the most that it may cost when it starts, and returns the rest when it ends. So a token
    never costs more than `sats_max`, however late minutes are booked.
-2. What is reserved for a rental counts on each UTC day on which the rental is live. So no day costs more than
+2. A reservation counts on each UTC day on which the rental is live. So no day costs more than
    `sats_per_day`.
-3. What was not used also returns to the day of the end. A refund returns to `sats_max` only.
+3. The rest also returns to the day of the end. A refund returns to `sats_max` only.
 
 Then `day_sats` is never less than `reserved`. Pure; amounts are satoshis.
 """

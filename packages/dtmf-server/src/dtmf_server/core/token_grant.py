@@ -3,8 +3,8 @@
 Rules (docs/guides/tokens.md):
 1. A token without a grant is unrestricted. A restricted token may create others with the scope `tokens`, but those may
    not create any.
-2. What a child's request leaves out is that of its parent. What it names must not be wider than that of its parent.
-3. Whatever counts against a child's limits also counts against those of its parent.
+2. A field that a child's request leaves out is that of its parent. A field that it names must not be wider.
+3. All costs that count against a child's limits also count against those of its parent.
 
 Pure; amounts are satoshis, times are microseconds since 1970 UTC by the wall clock.
 """
@@ -19,7 +19,7 @@ SCOPES = ("read", "rent", "send", "topup", "tokens", "webhooks")
 
 
 class Grant(Struct, frozen=True):
-    """What a restricted token may do. None: not limited; `scopes` None: not stated yet, all of them."""
+    """The restrictions of a token. None: not limited; `scopes` None: not stated yet, all of them."""
 
     scopes: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None

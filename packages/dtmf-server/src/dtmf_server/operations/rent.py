@@ -64,16 +64,8 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental_id = rentals.add(
-            tx,
-            account_id=account_id,
-            e164=found,
-            group=group,
-            now_us=now_us,
-            label=label,
-            **_refund_terms(tx, group, network),
-            token_id=started_by,
-        )
+        more = _refund_terms(tx, group, network) | {"label": label, "token_id": started_by}
+        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us, **more)
         rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], 1, found, cap)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
         if max_minutes is not None or max_sats is not None:

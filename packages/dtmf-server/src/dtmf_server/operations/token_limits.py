@@ -1,4 +1,4 @@
-"""What a restricted token may still do. Everything here needs the account to be locked, as an open ledger has it: then no
+"""The limits of restricted tokens. Everything here needs the account to be locked, as an open ledger has it: then no
 token of the account changes meanwhile."""
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from dtmf_server.storage.db import Row, Tx
 
 
 def today(row: Row, *, now_us: int) -> int:
-    """Return the satoshis that count against the token's limit per day on the UTC day of `now_us`. What is reserved for its
-    rentals counts on each day of theirs."""
+    """Return the satoshis that count against the token's limit per day on the UTC day of `now_us`. A reservation counts
+    on each day on which its rental is live."""
     same_day = row["day"] == now_us // DAY_US
     return int(row["day_sats"] if same_day else row["reserved_sats"])
 
@@ -115,7 +115,7 @@ def grant_of(row: Row) -> Grant:
 
 
 class TokenBudgets:
-    """What counts against the limits of some restricted tokens and of those that created them, in an open ledger. Each
+    """The sums that count against the limits of some restricted tokens and of those that created them, in an open ledger. Each
     method counts for a token and its creator. `store` writes it."""
 
     def __init__(self, tx: Tx, token_ids: Iterable[int], *, now_us: int) -> None:
