@@ -32,6 +32,7 @@ ERASED = {  # with the rental, or with the account
     "messages.content",
     "parts.octets",
     "parts.udh",
+    "rentals.label",
 }
 NO_TEXT = {
     "accounts.kind",
@@ -110,11 +111,15 @@ NO_TEXT = {
     "parts.coding",
     "parts.recipient",
     "parts.sender",
+    "refund_totals.key",  # a group, or a keyed hash of a network
+    "refund_totals.scope",
+    "rental_refunds.group_id",
     "rentals.action",
     "rentals.destination",
     "rentals.e164",
     "rentals.end_reason",
     "rentals.group_id",
+    "rentals.network",  # a keyed hash of the renter's network, until the refund is decided
     "service.mode",
     "service.webhook_key",
     "sign_in_links.sha256",

@@ -106,6 +106,35 @@ WRONG_STATES = [
         "an action without a destination",
         "UPDATE rentals SET action = 'forward' WHERE id = :rental",
     ),
+    ("ck_rentals_max_minutes", "a minute above the limit", "UPDATE rentals SET max_minutes = 3 WHERE id = :rental"),
+    (
+        "ck_rentals_max_sats",
+        "more than the limit",
+        "UPDATE rentals SET max_sats = 4 * 13 + 9, message_sats = 10 WHERE id = :rental",
+    ),
+    ("ck_rentals_max_sats", "messages that no limit counts", "UPDATE rentals SET message_sats = 1 WHERE id = :rental"),
+    (
+        "ck_rentals_message_sats",
+        "messages below 0",
+        "UPDATE rentals SET max_sats = 9999, message_sats = -1 WHERE id = :rental",
+    ),
+    (
+        "ck_rentals_limit_at",
+        "an end by a limit without one",
+        "UPDATE rentals SET limit_at_us = 9999999999999999 WHERE id = :rental",
+    ),
+    (
+        "ck_rentals_limit_at",
+        "a limit before the start",
+        "UPDATE rentals SET max_minutes = 9, limit_at_us = started_at_us WHERE id = :rental",
+    ),
+    ("ck_rentals_label", "an empty label", "UPDATE rentals SET label = '' WHERE id = :rental"),
+    ("ck_rentals_refund", "a refund of everything", "UPDATE rentals SET refund_percent = 91 WHERE id = :rental"),
+    (
+        "ck_rentals_network",
+        "a network without a refund",
+        "UPDATE rentals SET network = sha256 FROM tokens WHERE rentals.id = :rental",
+    ),
     ("ck_messages_cost", "a message with a negative cost", "UPDATE messages SET cost = -1 WHERE id = :message"),
     ("ck_messages_status", "an unknown status", "UPDATE messages SET status = 'lost' WHERE id = :sent"),
     ("ck_messages_direction", "a received message queued", "UPDATE messages SET status = 'queued' WHERE id = :message"),
@@ -147,6 +176,16 @@ WRONG_STATES = [
         "ck_groups_sms_cost",
         "a negative SMS cost",
         _group(", cost_per_inbound_message", "'local', '', '', '1', '0', 0, 0, -1"),
+    ),
+    (
+        "ck_groups_refund_within",
+        "refunds of rentals of no length",
+        _group(", refund_within_minutes, refund_percent", "'local', '', '', '0', '0', 0, 0, 0, 50"),
+    ),
+    (
+        "ck_groups_refund",
+        "a refund of everything",
+        _group(", refund_within_minutes, refund_percent", "'local', '', '', '0', '0', 0, 0, 5, 91"),
     ),
     ("ck_groups_call_price", "calls without a price", _group("", "'local', '', '', '0', '1', 0, 0")),
     (

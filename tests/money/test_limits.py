@@ -8,7 +8,7 @@ from dtmf_server.core.errors import LimitReached, LimitTooLow, NumberNotRented, 
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import account, ended, limits, meter, rent, send, verify
 from dtmf_server.operations.receive import receive_many
-from dtmf_server.storage import events
+from dtmf_server.storage import events, numbers
 from dtmf_server.storage.db import Database, Row
 from harness import DAY_US, MINUTE_US, START_US, give_coins, open_account
 from money.test_races import at_once
@@ -123,6 +123,36 @@ def test_an_sms_that_uses_up_the_limit_is_the_last_one(db: Database) -> None:
     assert [id_ is None for id_ in renter.receives(e164, START_US + 5, count=3)] == [False, True, True]
     assert renter.last(e164, START_US + 5) == ("limit", 5, 1)
     assert renter.cost(START_US + DAY_US) == MINUTE + 2 * SMS
+    assert db.read_blocking(verify.differences) == []
+
+
+def test_the_limit_includes_the_set_up_and_may_be_used_to_the_last_satoshi(db: Database) -> None:
+    renter = Renter(db)
+    group = db.read_blocking(lambda tx: numbers.group(tx, "tiny"))
+    assert group is not None and group["setup_cost"] > 0
+    lowest = group["setup_cost"] + group["rental_cost_per_minute"] + group["cost_per_inbound_message"]
+    most = lowest + 2 * group["rental_cost_per_minute"]
+    start = partial(rent.start, account_id=renter.id, group_id="tiny", now_us=START_US, cooldown_us=0, max_sats=most)
+    assert db.write_blocking(start)["limit_at_us"] == START_US + 3 * MINUTE_US
+    e164 = renter.rents(max_sats=LOWEST + SMS)
+    renter.receives(e164, START_US)
+    assert e164 in renter.live(START_US), "exactly one more SMS can be paid"
+    renter.receives(e164, START_US)
+    assert e164 not in renter.live(START_US)
+    assert db.read_blocking(verify.differences) == []
+
+
+def test_an_sms_from_before_the_end_that_arrives_after_it_costs_what_is_left(db: Database) -> None:
+    renter = Renter(db)
+    e164 = renter.rents(max_sats=LOWEST + 100)
+    renter.receives(e164, START_US + MINUTE_US // 2)
+    late = InboundMessage(e164, "+1234", "hello", received_us=START_US + 5)
+    db.write_blocking(
+        lambda tx: receive_many(tx, [late, late], now_us=START_US + MINUTE_US, wall_us=START_US + MINUTE_US)
+    )
+    costs = db.read_blocking(lambda tx: tx.all("SELECT cost FROM messages ORDER BY id"))
+    assert [row["cost"] for row in costs] == [SMS, 100, 0]
+    assert renter.cost(START_US + DAY_US) == LOWEST + 100
     assert db.read_blocking(verify.differences) == []
 
 

@@ -177,6 +177,28 @@ def test_arguments_may_be_named(dtmf: Any, stub: Stub, name: str, named: dict[st
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments", "named", "body"),
+    [
+        (
+            "start_rental",
+            ("us-mobile",),
+            {"max_minutes": 5, "max_sats": 900, "label": "bank", "e164": N},
+            {"group_id": "us-mobile", "e164": N, "max_minutes": 5, "max_sats": 900, "label": "bank"},
+        ),
+        ("start_rental", ("us-mobile",), {"max_sats": 900}, {"group_id": "us-mobile", "max_sats": 900}),
+        ("set_limits", (N,), {"max_minutes": 5}, {"max_minutes": 5}),
+        ("set_limits", (N,), {"max_minutes": None, "max_sats": 900}, {"max_minutes": None, "max_sats": 900}),
+    ],
+)
+def test_limits_are_sent_if_given(
+    dtmf: Any, stub: Stub, *, name: str, arguments: tuple[Any, ...], named: dict[str, Any], body: Any
+) -> None:
+    stub.answers(NUMBER)
+    method(dtmf, name)(*arguments, **named)
+    assert stub.received[0].json == body
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://a/",

@@ -77,6 +77,21 @@ def test_start_rental_rejects_a_malformed_group_id(dtmf: Any, stub: Stub) -> Non
         refused(stub, value, dtmf.start_rental, value)
 
 
+def test_limits_and_labels_are_checked(dtmf: Any, stub: Stub) -> None:
+    for value in [*NOT_A_WHOLE_NUMBER, 0]:
+        if value is not None:
+            refused(stub, value, dtmf.start_rental, "us-mobile", max_minutes=value)
+            refused(stub, value, dtmf.rental, "us-mobile", max_sats=value)
+            refused(stub, value, dtmf.set_limits, N, max_minutes=value)
+            refused(stub, value, dtmf.set_limits, N, max_sats=value)
+    for value in ("", "x" * 101, "a\nb", "a\0", "\ud800", 5, True, b"x", [], object()):
+        refused(stub, value, dtmf.start_rental, "us-mobile", label=value)
+        refused(stub, value, dtmf.set_label, N, value)
+    with pytest.raises(ValueError, match="max_minutes, max_sats, or both"):
+        dtmf.set_limits(N)
+    assert stub.received == []
+
+
 def test_a_text_that_no_sms_can_hold_is_rejected(dtmf: Any, stub: Stub) -> None:
     for value in NOT_A_CONTENT:
         refused(stub, value, dtmf.send_message, N, "+12", value)

@@ -43,6 +43,22 @@ def plain(run: Run, *words: object) -> str:
     return said.out
 
 
+def test_a_rental_is_limited_and_named(run: Run, dtmf: DTMF) -> None:
+    words = ("rent", "us-mobile", "--max-minutes", 20, "--max-sats", 7000, "--label", "sign-up")
+    number = as_json(run, *words)
+    assert (number["max_minutes"], number["max_sats"], number["label"]) == (20, 7000, "sign-up")
+    e164 = number["e164"]
+    assert "us-mobile (sign-up)" in plain(run, "numbers")
+    shown = plain(run, "show", e164)
+    assert "after 20 minutes, at 7,000 sats" in shown and "sign-up" in shown
+    assert "ends after 60 minutes, by" in plain(run, "limits", e164, "--max-minutes", 60, "--max-sats", 0)
+    assert plain(run, "limits", e164, "--max-minutes", 0) == f"The rental of {e164} ends when you end it.\n"
+    assert as_json(run, "limits", e164) == dtmf.number(e164)
+    assert plain(run, "label", e164, "bank") == f"{e164} is named bank.\n"
+    assert as_json(run, "label", e164) is True
+    assert "label" not in dtmf.number(e164)
+
+
 def test_json_is_exactly_what_the_client_returns(run: Run, dtmf: DTMF, rented: str) -> None:
     assert as_json(run, "account") == dtmf.account()
     assert as_json(run, "groups", "mobile") == dtmf.groups("mobile")

@@ -89,6 +89,13 @@ class Case:
         assert self.db.read_blocking(verify.differences) == []
 
 
+def _free(tx: Tx, _account_id: int, not_this: str, *, now_us: int) -> str:
+    del now_us
+    row = tx.one("SELECT e164 FROM numbers WHERE group_id = 'us-mobile' AND NOT rented AND e164 <> :e", e=not_this)
+    assert row is not None
+    return str(row["e164"])
+
+
 def _price(tx: Tx) -> None:
     tx.run("UPDATE groups SET setup_cost = 50, rental_cost_per_minute = 10, cost_per_inbound_message = 7")
     tx.run("UPDATE destinations SET cost_per_segment = 20")
@@ -253,13 +260,17 @@ def test_an_adopted_rental_no_longer_counts_and_keeps_only_limits_of_its_renter(
 
 
 def test_an_sms_that_comes_after_the_end_counts_against_the_token_and_costs_no_more_than_it_has(db: Database) -> None:
-    case = Case(db, sats_max=70)
+    case = Case(db, sats_max=150)
     e164 = case.rent(case.parent)
+    case.later(minutes=1)
     case.do(rent.end, e164, ended_by=case.parent)
-    assert case.token(case.parent) == (0, 60)
+    assert case.token(case.parent) == (0, 70)
+    other = case.rent(case.parent, max_sats=75, e164=case.do(_free, e164))
     late = InboundMessage(e164, PHONE, "late", received_us=START_US)
     db.write_blocking(lambda tx: receive_many(tx, [late, late], now_us=case.now_us, wall_us=case.now_us))
-    assert case.token(case.parent)[1] == case.debits() <= 70
+    assert case.token(case.parent) == (75, 75)
+    case.do(rent.end, other, ended_by=case.parent)
+    assert case.token(case.parent) == (0, case.debits())
     case.verify()
 
 

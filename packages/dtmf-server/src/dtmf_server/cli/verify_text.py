@@ -1,6 +1,6 @@
 """The output of `dtmf-server verify` for each difference."""
 
-from dtmf_server.operations import verify
+from dtmf_server.operations import verify, verify_limits
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 
 
@@ -12,7 +12,7 @@ def counts_text(counts: verify.Counts) -> str:
 def difference_text(found: verify.Difference) -> str:
     """Describe a contradiction between the database and the ledger in one sentence."""
     match found:
-        case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify.WrongNextLimit():
+        case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify_limits.WrongNextLimit():
             return _account_text(found)
         case verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums():
             return _ledger_text(found)
@@ -26,7 +26,9 @@ def difference_text(found: verify.Difference) -> str:
             return _minutes_text(found)
 
 
-def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDepletion | verify.WrongNextLimit) -> str:
+def _account_text(
+    found: verify.WrongBalance | verify.WrongDebt | verify.WrongDepletion | verify_limits.WrongNextLimit,
+) -> str:
     name = f"account {found.account_id}"
     match found:
         case verify.WrongBalance():
@@ -37,7 +39,7 @@ def _account_text(found: verify.WrongBalance | verify.WrongDebt | verify.WrongDe
             )
         case verify.WrongDepletion():
             return f"{name}: runs out at {found.expected_us}, stored as {found.stored_us} (microseconds)"
-        case verify.WrongNextLimit():
+        case verify_limits.WrongNextLimit():
             return (
                 f"{name}: a rental reaches a limit at {found.expected_us}, stored as {found.stored_us} (microseconds)"
             )
@@ -63,8 +65,8 @@ def _minutes_text(
     | verify.WrongPrice
     | verify.WrongLength
     | verify.UnpaidMinutes
-    | verify.WrongLimit
-    | verify.WrongRefund,
+    | verify_limits.WrongLimit
+    | verify_limits.WrongRefund,
 ) -> str:
     name = f"rental {found.rental_id}"
     match found:
@@ -76,10 +78,10 @@ def _minutes_text(
             return f"{name}: lasted {found.started} started minutes, but {found.booked} are booked"
         case verify.UnpaidMinutes():
             return f"{name}: {found.booked} minutes are booked, more than its account has paid for"
-        case verify.WrongRefund():
+        case verify_limits.WrongRefund():
             whose = "a group's day" if found.rental_id is None else name
             return f"{whose}: {found.refunded_sats} satoshis were refunded, but {found.booked_sats} are booked"
-        case verify.WrongLimit():
+        case verify_limits.WrongLimit():
             most, cost, ends_us = found.expected
             spent, counted, stored_us = found.stored
             return (

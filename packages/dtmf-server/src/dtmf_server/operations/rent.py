@@ -1,7 +1,6 @@
 """Rentals: starting and ending one, setting its SMS action, and listing live ones."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
@@ -64,23 +63,42 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        more = _refund_terms(tx, group, network) | {"label": label, "token_id": started_by}
-        rental_id = rentals.add(tx, account_id=account_id, e164=found, group=group, now_us=now_us, **more)
-        rental = LiveRental(rental_id, now_us, group["rental_cost_per_minute"], 1, found, cap)
+        rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network, token_id=started_by)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
         if max_minutes is not None or max_sats is not None:
             sms_cost = group["cost_per_inbound_message"] or 0
             limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats, 0, reserves, started_by)
             limits.store(tx, ledger, [(account_id, limited)])
-    return rentals.by_id(tx, rental_id)
+    return rentals.by_id(tx, rental.rental_id)
 
 
-def _refund_terms(tx: Tx, group: Row, network: str | None) -> dict[str, Any]:
-    """Return what a new rental of the group stores about its refund."""
-    if group["refund_percent"] is None:
-        return {}
-    refunds_setup = supplies.of_group(tx, group["id"]) is None
-    return {"network": rental_refunds.network_key(tx, network), "refunds_setup": refunds_setup}
+def _add(
+    tx: Tx,
+    account_id: int,
+    group: Row,
+    e164: str,
+    *,
+    now_us: int,
+    label: str | None,
+    network: str | None,
+    token_id: int | None,
+) -> LiveRental:
+    """Store a new rental, with the group's prices and its terms of refunds."""
+    is_refunded = group["refund_percent"] is not None
+    minute = group["rental_cost_per_minute"]
+    rental_id = rentals.add(
+        tx,
+        account_id=account_id,
+        e164=e164,
+        group=group,
+        now_us=now_us,
+        label=label,
+        network=rental_refunds.network_key(tx, network) if is_refunded else None,
+        refunds_setup=is_refunded and supplies.of_group(tx, group["id"]) is None,
+        token_id=token_id,
+    )
+    cap = monthly_cap.effective(group["monthly_cap"], minute)
+    return LiveRental(rental_id, now_us, minute, e164=e164, monthly_cap=cap, booked_minutes=1)
 
 
 def catalog_group(tx: Tx, group_id: str) -> Row:

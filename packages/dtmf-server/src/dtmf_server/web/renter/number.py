@@ -207,6 +207,7 @@ def _live_or_none(tx: Tx, visit: Caller, e164: str) -> Row | None:
 
 
 async def page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
+    """Render the page of a number, with a refused form if there is one."""
     before, asked = position(request), digits(request.query_params.get("rental", ""))
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
