@@ -62,7 +62,8 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     """Return an account's live rentals for display, oldest first."""
     return tx.all(
         "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action,"
-        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us"
+        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us,"
+        " reserved_sats, reserves, token_id"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
