@@ -133,7 +133,9 @@ NO_TEXT = {
     "strays.destination",  # numbers that aren't rented
     "submissions.carrier",
     "submissions.ref",
+    "tokens.allowed_groups",
     "tokens.label",
+    "tokens.scopes",
     "tokens.sha256",
     "trace_entries.carrier",
     "trace_entries.direction",

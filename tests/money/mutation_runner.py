@@ -2,9 +2,8 @@
 
     PYTHONPATH=tests python -m money.mutation_runner --all
 
-Each mutant in mutations.py is applied to a copy of the tree, where the quick money tests (test_given_up.py,
-test_billing.py, test_limits.py, test_machine.py) run against it with fixed seeds. A mutant is caught if they fail. The
-unmodified copy must pass first.
+Each mutant in mutations.py is applied to a copy of the tree, where the quick money tests (`TESTS`) run against it with fixed
+seeds. A mutant is caught if they fail. The unmodified copy must pass first.
 """
 
 import argparse
@@ -23,6 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 SERVER = Path("packages/dtmf-server/src/dtmf_server")
 TESTS = (
     "packages/dtmf-server/tests/operations/test_given_up.py",
+    "packages/dtmf-server/tests/operations/test_token_limits.py",
     "tests/money/test_billing.py",
     "tests/money/test_limits.py",
     "tests/money/test_machine.py",

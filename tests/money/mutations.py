@@ -1,6 +1,6 @@
 """Faults for the money code, each of which a test must catch: data for mutation_runner.py."""
 
-from money import limit_mutations
+from money import limit_mutations, token_mutations
 from money.fault import Fault
 
 FAULTS = [
@@ -224,6 +224,7 @@ FAULTS = [
         "an SMS is forwarded from a number whose money ran out",
     ),
     *limit_mutations.FAULTS,
+    *token_mutations.FAULTS,
     # --- SMS in doubt
     Fault(
         "storage/outbox.py",

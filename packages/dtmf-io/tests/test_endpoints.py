@@ -31,6 +31,11 @@ CALLS: list[tuple[str, tuple[Any, ...], str, Any, Any, Any]] = [
     ("start_rental", ("us-mobile",), "POST /numbers", {"group_id": "us-mobile"}, NUMBER, None),
     ("set_label", (N, "bank"), "PATCH /number?e164=%2B1234567890", {"label": "bank"}, NUMBER, True),
     ("set_label", (N, None), "PATCH /number?e164=%2B1234567890", {"label": None}, NUMBER, True),
+    ("tokens", (), "GET /tokens", None, [{"id": 1, "label": "bot"}], None),
+    ("token", (), "GET /tokens/0", None, {"id": 7, "label": "bot"}, None),
+    ("create_token", ("bot",), "POST /tokens", {"label": "bot"}, {"id": 7, "label": "bot", "token": "x"}, None),
+    ("revoke_token", (7,), "DELETE /tokens?id=7", None, None, True),
+    ("adopt_rental", (N,), "POST /numbers/adopt", {"e164": N}, NUMBER, True),
     ("end_rental", (N,), "DELETE /number?e164=%2B1234567890", None, None, True),
     (
         "set_sms_action",

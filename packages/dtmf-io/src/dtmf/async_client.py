@@ -9,7 +9,7 @@ from .settings import BaseClient, Settings
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from datetime import datetime
     from os import PathLike
     from types import EllipsisType
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
         Group,
         GroupDetails,
         Invoice,
+        NewToken,
         Number,
         SandboxClock,
         SentMessage,
+        Token,
         Transaction,
         Usage,
     )
@@ -238,6 +240,46 @@ class AsyncDTMF(BaseClient):
     async def test_webhook(self, e164: str) -> Delivery:
         """Post a sample SMS (id 0) to the number's webhook. Returns the delivery; deliveries() shows the result."""
         return await self._perform(endpoints.test_webhook(e164))
+
+    async def tokens(self) -> list[Token]:
+        """Return the tokens that work, without the tokens themselves. A restricted token lists itself and its children."""
+        return await self._perform(endpoints.tokens())
+
+    async def token(self, token_id: int = 0) -> Token:
+        """Return one token with what counts against its limits. 0, for a restricted token: the one of this client."""
+        return await self._perform(endpoints.token(token_id))
+
+    async def create_token(
+        self,
+        label: str = "unnamed",
+        *,
+        scopes: Iterable[str] | None = None,
+        groups: Iterable[str] | None = None,
+        expires_at: datetime | None = None,
+        sats_max: int | None = None,
+        sats_per_day: int | None = None,
+        rentals_max: int | None = None,
+    ) -> NewToken:
+        """Create a token; see DTMF.create_token()."""
+        return await self._perform(
+            endpoints.create_token(
+                label,
+                scopes=scopes,
+                groups=groups,
+                expires_at=expires_at,
+                sats_max=sats_max,
+                sats_per_day=sats_per_day,
+                rentals_max=rentals_max,
+            )
+        )
+
+    async def revoke_token(self, token_id: int) -> bool:
+        """Revoke a token. The rentals, actions and children of a restricted token end with it. Returns True."""
+        return await self._perform(endpoints.revoke_token(token_id))
+
+    async def adopt_rental(self, e164: str) -> bool:
+        """Make a restricted token's rental one of the account itself, which goes on when the token ends. Returns True."""
+        return await self._perform(endpoints.adopt_rental(e164))
 
     async def webhook_secret(self) -> str:
         """Return the secret that signs the account's webhooks, for dtmf.webhook.verify(body, headers, secret)."""

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
         Group,
         GroupDetails,
         Invoice,
+        NewToken,
         Number,
         SandboxClock,
         SentMessage,
+        Token,
         Transaction,
         Usage,
     )
@@ -221,6 +223,32 @@ def retry_deliveries(since: object) -> Call[int]:
 def test_webhook(e164: object) -> Call[Delivery]:
     """POST /deliveries/test"""
     return Operation("POST", "/deliveries/test", {"e164": parse(e164)}), _an_object
+
+
+def tokens() -> Call[list[Token]]:
+    """GET /tokens"""
+    return Operation("GET", "/tokens"), _a_list
+
+
+def token(token_id: object) -> Call[Token]:
+    """GET /tokens/{id}"""
+    return Operation("GET", f"/tokens/{validation.whole('token_id', token_id, least=0)}"), _an_object
+
+
+def create_token(label: object, **restrictions: object) -> Call[NewToken]:
+    """POST /tokens"""
+    body = {"label": validation.label(label)} | validation.restrictions(restrictions)
+    return Operation("POST", "/tokens", body), _an_object
+
+
+def revoke_token(token_id: object) -> Call[bool]:
+    """DELETE /tokens"""
+    return Operation("DELETE", f"/tokens?id={validation.whole('token_id', token_id, least=1)}"), _true
+
+
+def adopt_rental(e164: object) -> Call[bool]:
+    """POST /numbers/adopt"""
+    return Operation("POST", "/numbers/adopt", {"e164": parse(e164)}), _true
 
 
 def webhook_secret() -> Call[str]:

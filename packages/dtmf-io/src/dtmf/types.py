@@ -243,6 +243,38 @@ class Delivery(TypedDict):
     attempts: list[Attempt]
 
 
+class NewToken(TypedDict):
+    """A new token. `token` is shown only once."""
+
+    id: int
+    label: str
+    token: str
+
+
+class _Token(TypedDict):
+    id: int
+    label: str
+    created_at: str
+
+
+class Token(_Token, total=False):
+    """A token, without the token itself. Only a restricted one has the other keys. `reserved`: what its live rentals may
+    cost in all; `spent`: what those that ended cost; `today`: what counts against `sats_per_day`."""
+
+    ended_at: str
+    created_by: int | None
+    scopes: list[str]
+    groups: list[str] | None
+    expires_at: str | None
+    sats_max: int | None
+    sats_per_day: int | None
+    rentals_max: int | None
+    reserved: int
+    spent: int
+    today: int
+    rentals_started: int
+
+
 class Deposit(TypedDict):
     """A payment on the blockchain, credited or waiting for confirmations."""
 

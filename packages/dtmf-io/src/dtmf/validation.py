@@ -37,7 +37,7 @@ def group_id(value: object) -> str:
 
 
 def label(value: object) -> str:
-    """Check the label of a rental: 1 to 100 characters."""
+    """Check the label of a rental or a token: 1 to 100 characters."""
     return _label("label", value, most=100)
 
 
@@ -162,6 +162,26 @@ def moment(name: str, value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     raise ValueError(f"{name} must be a datetime, not {quote(value)}")
+
+
+def restrictions(given: dict[str, Any]) -> dict[str, object]:
+    """Return the restrictions of a new token, without those that are None."""
+    checked: dict[str, object] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name == "expires_at":
+            if getattr(value, "tzinfo", None) is None:
+                raise ValueError(f"expires_at must be a datetime with a time zone, not {quote(value)}")
+            checked[name] = moment(name, value)
+        elif name in {"scopes", "groups"}:
+            texts = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+            if not texts or not all(isinstance(each, str) for each in texts):
+                raise ValueError(f"{name} must be one or more texts, not {quote(value)}")
+            checked[name] = texts
+        else:
+            checked[name] = whole(name, value, least=1)
+    return checked
 
 
 def sms_destination(action: object, destination: object) -> str | None:

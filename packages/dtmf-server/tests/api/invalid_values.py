@@ -67,12 +67,40 @@ BODY = {
     "confirmations": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:145"],
     "advance_s": [*_NOT_NUMBERS, "raw:31622401", "raw:1e99"],
 }
+_NOT_LISTS = [
+    "raw:1",
+    "raw:true",
+    "raw:{}",
+    'raw:"read"',
+    "raw:[]",
+    "raw:[1]",
+    "raw:[null]",
+    'raw:[""]',
+    'raw:["a\\u0000"]',
+]
+_NOT_CAPS = [value for value in _NOT_INTEGERS if value != "raw:null"] + ["raw:0", "raw:2100000000000001"]
+BODY |= {
+    "scopes": [
+        *_NOT_LISTS,
+        'raw:["admin"]',
+        'raw:["READ"]',
+        'raw:["read "]',
+        'raw:["read", "read"]',
+        'raw:["read rent"]',
+    ],
+    "groups": [*_NOT_LISTS, 'raw:["us-mobile", "us-mobile"]', f'raw:["{"x" * 65}"]', 'raw:["us-mobile\\n"]'],
+    "expires_at": [*(value for value in _NOT_TEXT if value != "raw:null"), *_NOT_TIMES, "2018-01-01T00:00:00"],
+    "sats_max": _NOT_CAPS,
+    "sats_per_day": _NOT_CAPS,
+    "rentals_max": _NOT_CAPS,
+}
 # The same for one operation's field that is stricter.
 BODY_OF = {
     ("POST /api/v1/tokens", "label"): ["raw:null"],
     ("POST /api/v1/message", "from"): _NOT_E164,
     ("POST /api/v1/message", "content"): [""],
     ("POST /api/v1/deliveries/test", "e164"): ["raw:null"],
+    ("POST /api/v1/numbers/adopt", "e164"): ["raw:null"],
     ("POST /api/v1/sandbox/deposit", "amount"): ["raw:null"],
     ("POST /api/v1/sandbox/message", "from"): [*_NOT_LINES, "x" * 65],
 }
@@ -139,6 +167,7 @@ _NOT_IN_PATH = [
     "%2f",
 ]
 QUERY = {
+    "token_id": _NOT_IN_PATH,
     "e164": _NOT_E164,
     "current": _NOT_BOOLEANS,
     "inbound": _NOT_BOOLEANS,

@@ -85,6 +85,8 @@ def move_in(db: Database, *, seed: int, coins: int = 1_000_000) -> Renter:
         derive = deriver(SANDBOX_DESCRIPTOR, "regtest")
         address = deposit.new_address(tx, account_id, derive=derive, now_us=START_US)
         rental = rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0)
+        # As if a restricted token had started it, so that adopting it has an effect.
+        tx.run("UPDATE rentals SET token_id = :second WHERE id = :id", second=second, id=rental["id"])
         e164 = rental["e164"]
         (message_id,) = receive_many(tx, [InboundMessage(e164, OTHER_PHONE, text)], now_us=START_US)
         rent.set_action(tx, account_id, e164, action_for(hook), now_us=START_US)
@@ -162,7 +164,17 @@ def calls(renter: Renter) -> dict[str, Call]:
         "DELETE /api/v1/tokens": Call(204, query={"id": renter.second_token_id}),
         "DELETE /api/v1/number": Call(204, query=number),
     }
-    return _calls(renter, number) | _sandbox_calls(renter) | last
+    return _calls(renter, number) | _token_calls(renter) | _sandbox_calls(renter) | last
+
+
+def _token_calls(renter: Renter) -> dict[str, Call]:
+    return {
+        "GET /api/v1/tokens": Call(200),
+        "GET /api/v1/tokens/{token_id}": Call(200, path={"token_id": renter.second_token_id}),
+        "POST /api/v1/tokens": Call(
+            201, {"label": "laptop", "scopes": ["read"], "groups": ["us-mobile"], "expires_at": "2999-01-01T00:00:00"}
+        ),
+    }
 
 
 def _sandbox_calls(renter: Renter) -> dict[str, Call]:
@@ -186,8 +198,6 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
         "POST /api/v1/accounts": Call(201),
         "GET /api/v1/account/webhook": Call(200),
         "PUT /api/v1/account/webhook": Call(200, {"url": renter.hook}),
-        "GET /api/v1/tokens": Call(200),
-        "POST /api/v1/tokens": Call(201, {"label": "laptop"}),
         "GET /api/v1/addresses": Call(200),
         "POST /api/v1/addresses": Call(201),
         "GET /api/v1/deposits": Call(200),
@@ -203,6 +213,7 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
         "POST /api/v1/numbers": Call(
             201, {"group_id": "us-mobile", "max_minutes": 10, "max_sats": 5000, "label": "signal"}
         ),
+        "POST /api/v1/numbers/adopt": Call(200, {"e164": renter.e164}),
         "GET /api/v1/number": Call(200, query=number),
         "PATCH /api/v1/number": Call(
             200, {"sms_forwarded_to": renter.hook, "max_minutes": 500, "label": "bank"}, number

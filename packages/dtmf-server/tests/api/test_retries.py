@@ -27,6 +27,7 @@ OTHER_BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/sandbox/clock": {"advance_s": 60},
     "POST /api/v1/deliveries/retry": {"since": "2018-01-01T01:01:02"},
     "POST /api/v1/deliveries/test": {"e164": "+12025550199"},
+    "POST /api/v1/numbers/adopt": {"e164": "+12025550199"},
 }
 SECRET = {"POST /api/v1/tokens", "POST /api/v1/accounts", "POST /api/v1/webhook_secret"}
 
@@ -44,6 +45,7 @@ def sizes(db: Database) -> dict[str, int]:
     for name, statement in {
         "clock": "SELECT clock_offset_us AS n FROM service",
         "ended": "SELECT count(*) AS n FROM rentals WHERE ended_at_us IS NOT NULL",
+        "adopted": "SELECT count(*) AS n FROM rentals WHERE token_id IS NULL",
         "revoked": "SELECT count(*) AS n FROM tokens WHERE revoked_at_us IS NOT NULL",
     }.items():
         found[name] = db.read_blocking(partial(_count, statement=statement))

@@ -16,6 +16,8 @@ from .operations import ONE_ENGINE, PUBLIC, Call, Renter, calls, dump, names_of,
 # Responses to requests for another account's resources.
 NOT_FOUND = {
     "DELETE /api/v1/tokens",
+    "GET /api/v1/tokens/{token_id}",
+    "POST /api/v1/numbers/adopt",
     "GET /api/v1/number",
     "PATCH /api/v1/number",
     "DELETE /api/v1/number",

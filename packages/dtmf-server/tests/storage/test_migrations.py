@@ -35,6 +35,8 @@ POSTGRESQL = {
 def parts_of(definition: str) -> list[str]:
     """Return a table's columns and constraints, or the words of any other statement, normalised."""
     plain = re.sub(r"\s+", " ", definition.replace('"', "")).strip()
+    # SQLite adds a column with its foreign key only as one definition.
+    plain = re.sub(r"(\w+) (\w+) (CONSTRAINT fk_\w+) (REFERENCES \w+ \(id\))", r"\1 \2, \3 FOREIGN KEY(\1) \4", plain)
     head, bracket, rest = plain.partition(" (")
     if not head.startswith("CREATE TABLE") or not bracket:
         return [plain]

@@ -23,6 +23,8 @@ RELEASED = {
     ("0019_numbers_on_demand", "postgresql"): "d629d2bae21d0dc850de3d29d639e74dd397bbb2ab13380a08bb56ba2f55b796",
     ("0021_limits_and_refunds", "sqlite"): "ae8d1d4dd5a8603b08f455b6b5ab0cc2fb370f83fb43fa5f1b326167dbd8beb1",
     ("0021_limits_and_refunds", "postgresql"): "8dd9dc38f733811b515992cdb334657059639ba36e394f844146d0bd45ac6c34",
+    ("0022_restricted_tokens", "sqlite"): "38ca2b149dca38981dda247dde71bc6618634ae822f446c9e605fd7ee471c925",
+    ("0022_restricted_tokens", "postgresql"): "4fcaad53339773c8fada7c4bb5fc2365e9e13e0077264b769c720a6e2b780657",
 }
 
 

@@ -14,6 +14,7 @@ COMMANDS: dict[str, list[tuple[str, str, str]]] = {
         ("invoices", "list your Lightning invoices", "dtmf.cli.topup:invoices"),
         ("transactions", "list all changes of your balance", "dtmf.cli.account:transactions"),
         ("deposits", "list payments to your addresses", "dtmf.cli.account:deposits"),
+        ("tokens", "list, create and revoke tokens", "dtmf.cli.tokens:tokens"),
         ("webhook", "show or set the URL of your account's events", "dtmf.cli.deliveries:webhook"),
         ("secret", "print the secret that signs your webhooks", "dtmf.cli.deliveries:secret"),
     ],

@@ -21,7 +21,7 @@ async def get_account_webhook(request: Request) -> responses.AccountWebhook:
 @operation(put, "/account/webhook", tags=["account"], summary="Set the account's webhook", status=200)
 def put_account_webhook(tx: Tx, caller: Caller, new: requests.NewAccountWebhook) -> responses.AccountWebhook:
     """Set the URL that receives `balance.low` and `deposit.credited`; null turns it off. Waiting events go to the new URL."""
-    account_webhook.set_url(tx, caller.account_id, new.url, now_us=caller.now_us)
+    account_webhook.set_url(tx, caller.account_id, new.url, now_us=caller.now_us, set_by=caller.token_id)
     return responses.AccountWebhook(None if new.url is None else masked(new.url))
 
 

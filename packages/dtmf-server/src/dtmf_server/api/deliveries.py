@@ -59,7 +59,9 @@ async def get_deliveries(
 def post_delivery_retry(tx: Tx, caller: Caller, *, delivery_id: FromPath[int]) -> StoredResponse:
     """Queue a delivery again, even if it was delivered; the receiver may get it twice or out of order. An SMS that a carrier
     may have taken can't be retried."""
-    row, attempts = replay.one(tx, caller.account_id, delivery_id, now_us=caller.now_us)
+    row, attempts = replay.one(
+        tx, caller.account_id, delivery_id, now_us=caller.now_us, retried_by=caller.token_id, require=caller.require
+    )
     return transactions.answer(200, _delivery(row, attempts), rental_id=row["rental_id"])
 
 

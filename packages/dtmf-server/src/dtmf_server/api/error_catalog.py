@@ -3,25 +3,12 @@
 docs/reference/errors.md is generated from this module, and the `type` of a problem document points there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from dtmf_server.api.error_entry import CALLBACKS, OPERATOR, WEBSITE, Entry
+from dtmf_server.api.token_errors import TOKEN_ERRORS
+
 TYPE_PREFIX = "/docs/reference/errors#"
-API, WEBSITE, CALLBACKS, OPERATOR = "API", "website", "carriers' callbacks", "dtmf-server commands"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One code. `members` are those of the example, and `detail` too where the exception's docstring isn't it."""
-
-    status: int
-    title: str
-    meaning: str
-    fix: str
-    detail: str = ""
-    members: Mapping[str, Any] = field(default_factory=dict)
-    where: str = API
 
 
 def problem_type(code: str) -> str:
@@ -37,7 +24,7 @@ def example(code: str, *, detail: str) -> dict[str, Any]:
     return {**head, "code": code, "request_id": "req_0e2d53af9f31490b", **entry.members}
 
 
-ERRORS: dict[str, Entry] = {
+ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
     "bad_request": Entry(
         status=400,
         title="Bad request",
@@ -149,7 +136,8 @@ ERRORS: dict[str, Entry] = {
         title="Limit too low",
         meaning="`max_minutes` or `max_sats` of a rental is too low. `max_sats` of a new rental must cover the setup fee, the"
         " first minute and one inbound SMS; a changed limit must leave the minutes that have started, and one inbound SMS"
-        " more than what the rental has cost.",
+        " more than what the rental has cost. If `field` is `sats_max` or `sats_per_day`, what the restricted token has left"
+        " of that limit, `remaining`, doesn't cover a new rental.",
         fix="Use at least `minimum`.",
         detail="max_sats: must be at least 718",
         members={"field": "max_sats", "minimum": 718},
@@ -157,8 +145,10 @@ ERRORS: dict[str, Entry] = {
     "limit_reached": Entry(
         status=403,
         title="Limit reached",
-        meaning="The SMS would cost more than the rental's `max_sats` has left.",
-        fix="Raise `max_sats` with `PATCH /number`, or send a shorter SMS. `remaining` is what is left of `limit`.",
+        meaning="The SMS would cost more than the rental's `max_sats` has left, or a limit of a restricted token, or of the"
+        " token that created it, doesn't leave enough; then `field` names that limit. `remaining` is what is left of `limit`.",
+        fix="Raise `max_sats` with `PATCH /number`, or send a shorter SMS. If a token's limit is reached, end a rental to get"
+        " back what is reserved for it, or use a token with a higher limit.",
         detail="this costs 300 satoshis, and the rental's limit of 2000 leaves 120: raise its max_sats",
         members={"limit": 2000, "remaining": 120},
     ),

@@ -11,7 +11,7 @@ from dtmf_server.api import transactions
 from dtmf_server.api.pagination import After
 from dtmf_server.api.schemas import event, responses
 from dtmf_server.api.schemas.event import Event
-from dtmf_server.http import long_poll, sse
+from dtmf_server.http import sse
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import events
@@ -53,30 +53,31 @@ async def get_events(
     as_list = _wants_list(request.headers.get("accept", ""))
     size = min(limit or (100 if as_list else sse.PAGE), sse.PAGE if not as_list else 1000)
 
-    def first(tx: Tx, caller: transactions.Caller) -> tuple[int, list[Event]]:
-        return caller.account_id, event.page(tx, caller.account_id, after=after, limit=size, only_credited=bool(kind))
+    def first(tx: Tx, caller: transactions.Caller) -> tuple[transactions.Caller, list[Event]]:
+        return caller, event.page(tx, caller.account_id, after=after, limit=size, only_credited=bool(kind))
 
     runtime, bearer = runtime_of(request), transactions.bearer(request)
-    account_id, found = await transactions.read(request, first)
+    caller, found = await transactions.read(request, first)
     wakeups, topic, read_on = (
         runtime.db.wakeups,
-        events.topic(account_id),
+        events.topic(caller.account_id),
         partial(_read_on, runtime, bearer, bool(kind)),
     )
     if not as_list:
-        life_s = sse.WAIT_MAX_S if wait is None else wait
+        life_s = min(sse.WAIT_MAX_S if wait is None else wait, transactions.until_expiry_s(request, caller))
         written = event.server_sent
         stream = sse.Stream(wakeups, topic, read_on, written, first=found, after=after, limit=limit, life_s=life_s)
         return sse.EventStream(stream)
     if not found and wait:
-        question = (bearer, "events", kind, after, size)
-        found = await long_poll.poll(
-            wakeups, topic, partial(read_on, after, size), wait_s=wait, question=question, receive=request.receive
+        found = await transactions.poll(
+            request, caller, partial(read_on, after, size), wait_s=wait, question=("events", kind, after, size)
         )
     return ASGIResponse(body=responses.encode(found), media_type="application/json", headers=NO_STORE)
 
 
-async def _read_on(runtime: Runtime, bearer: bytes, only_credited: bool, after: int, limit: int) -> list[Event]:
+async def _read_on(
+    runtime: Runtime, bearer: transactions.Bearer, only_credited: bool, after: int, limit: int
+) -> list[Event]:
     """Read more events with the bearer token, which may have been revoked."""
     return await transactions.read_autocommit_as(
         runtime,

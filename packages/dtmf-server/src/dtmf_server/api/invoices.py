@@ -13,12 +13,12 @@ from dtmf_server.api.pagination import ID_MAX, After, Limit
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.errors import LightningNotConfigured
-from dtmf_server.http import long_poll, sse
+from dtmf_server.http import sse
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import invoices as operations
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import events, invoices
+from dtmf_server.storage import invoices
 from dtmf_server.storage.db import Tx
 
 
@@ -96,19 +96,17 @@ async def get_invoice(
 ) -> responses.Invoice:
     """Return one invoice. It is `settled` once its payment is credited, also if it had expired."""
 
-    def look(tx: Tx, caller: Caller) -> tuple[int, responses.Invoice]:
-        return caller.account_id, _one(tx, caller, invoice_id)
+    def look(tx: Tx, caller: Caller) -> tuple[Caller, responses.Invoice]:
+        return caller, _one(tx, caller, invoice_id)
 
     async def closed() -> list[responses.Invoice]:
         _, found = await transactions.read_autocommit(request, look)
         return [found] if found.status != "open" else []
 
-    account_id, found = await transactions.read(request, look)
+    caller, found = await transactions.read(request, look)
     if found.status != "open" or not wait:
         return found
-    wakeups, topic = runtime_of(request).db.wakeups, events.topic(account_id)
-    question = (transactions.bearer(request), "invoice", invoice_id)
-    done = await long_poll.poll(wakeups, topic, closed, wait_s=wait, question=question, receive=request.receive)
+    done = await transactions.poll(request, caller, closed, wait_s=wait, question=("invoice", invoice_id))
     return done[0] if done else found
 
 

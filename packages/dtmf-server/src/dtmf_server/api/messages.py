@@ -10,12 +10,12 @@ from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
-from dtmf_server.http import long_poll, sse, validation
+from dtmf_server.http import sse, validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import send
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.operations.rent import live_rental
-from dtmf_server.storage import events, messages, rentals
+from dtmf_server.storage import messages, rentals
 from dtmf_server.storage.db import Tx
 
 
@@ -39,6 +39,7 @@ def post_message(tx: Tx, caller: Caller, new: requests.NewMessage, *, request: R
         content=new.content,
         now_us=caller.now_us,
         daily_limit=settings.daily_limit,
+        sent_by=caller.token_id,
     )
     if "return=representation" not in request.headers.get("prefer", "").replace(" ", "").lower():
         return None
@@ -67,21 +68,20 @@ async def get_messages(
     elif current:
         raise InvalidRequest("current", "needs a number: add e164=… to the URL")
 
-    def page(tx: Tx, caller: Caller) -> tuple[int, list[responses.FullMessage]]:
+    def page(tx: Tx, caller: Caller) -> tuple[Caller, list[responses.FullMessage]]:
         rental_ids = None if e164 is None else _rentals(tx, caller, e164, current=current)
         rows = messages.listed(tx, caller.account_id, rental_ids, inbound=inbound, after=after, limit=limit)
-        return caller.account_id, [responses.full_message(row) for row in rows]
+        return caller, [responses.full_message(row) for row in rows]
 
     async def again() -> list[responses.FullMessage]:
         _, found = await transactions.read_autocommit(request, page)
         return found
 
-    account_id, found = await transactions.read(request, page)
+    caller, found = await transactions.read(request, page)
     if found or not wait:
         return found
-    wakeups, topic = runtime_of(request).db.wakeups, events.topic(account_id)
-    question = (transactions.bearer(request), "messages", e164, current, inbound, after, limit)
-    return await long_poll.poll(wakeups, topic, again, wait_s=wait, question=question, receive=request.receive)
+    question = ("messages", e164, current, inbound, after, limit)
+    return await transactions.poll(request, caller, again, wait_s=wait, question=question)
 
 
 def _rentals(tx: Tx, caller: Caller, e164: str, *, current: bool) -> list[int]:

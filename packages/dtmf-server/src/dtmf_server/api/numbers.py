@@ -9,10 +9,10 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 from msgspec import UNSET
 
-from dtmf_server.api import transactions
+from dtmf_server.api import scopes, transactions
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
-from dtmf_server.core.rental import action_for
+from dtmf_server.core.rental import ActionKind, action_for
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.client_address import network_of
@@ -118,6 +118,7 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
         max_sats=new.max_sats,
         label=new.label,
         network=None if settings.sandbox else network_of(request.scope, settings.trusted_proxies),
+        started_by=caller.token_id,
     )
     return responses.number(rental, [], now_us=caller.now_us)
 
@@ -127,7 +128,7 @@ def delete_number(tx: Tx, caller: Caller, *, e164: E164, request: Request) -> No
     """End the rental of this number. The current minute is already paid. In a group that refunds unused rentals, a part is
     returned at once if nothing came: see `refund_share` of the group."""
     caps = runtime_of(request).settings.refund_caps
-    rent.end(tx, caller.account_id, e164, now_us=caller.now_us, refund_caps=caps)
+    rent.end(tx, caller.account_id, e164, now_us=caller.now_us, refund_caps=caps, ended_by=caller.token_id)
 
 
 @operation(
@@ -143,16 +144,40 @@ def patch_number(
 ) -> Response[responses.Number]:
     """Set what happens to SMS to this number besides storing them (nothing, forward, or webhook), its limits, or its label.
     A limit must leave the minutes that have started, and one more inbound SMS: it never ends the rental at once."""
-    account_id, now_us = caller.account_id, caller.now_us
+    account_id, now_us, token_id = caller.account_id, caller.now_us, caller.token_id
+    for field, needs in scopes.FIELDS["patch_number"].items():
+        if getattr(new, field) is not UNSET:
+            caller.require(needs)
     rental = rent.live_rental(tx, account_id, e164, now_us=now_us)
     if new.sms_forwarded_to is not UNSET:
-        rental = rent.set_action(tx, account_id, e164, action_for(new.sms_forwarded_to), now_us=now_us)
+        action = action_for(new.sms_forwarded_to)
+        if action is not None and action.kind is ActionKind.FORWARD:
+            caller.require("send")
+        rental = rent.set_action(tx, account_id, e164, action, now_us=now_us, set_by=token_id)
     if new.max_minutes is not UNSET or new.max_sats is not UNSET:
-        limits.set_limits(tx, account_id, e164, max_minutes=new.max_minutes, max_sats=new.max_sats, now_us=now_us)
+        sats, minutes = new.max_sats, new.max_minutes
+        limits.set_limits(tx, account_id, e164, max_minutes=minutes, max_sats=sats, now_us=now_us, set_by=token_id)
     if new.label is not UNSET:
-        limits.set_label(tx, account_id, e164, new.label, now_us=now_us)
+        limits.set_label(tx, account_id, e164, new.label, now_us=now_us, set_by=token_id)
     rental = rentals.by_id(tx, rental["id"])
     return _respond(runtime_of(request).db, _head(tx, rental, now_us=now_us))
+
+
+@operation(
+    post,
+    "/numbers/adopt",
+    tags=["numbers"],
+    summary="Adopt a rental",
+    status=200,
+    responses=transactions.answers(200, responses.Number),
+)
+def post_numbers_adopt(
+    tx: Tx, caller: Caller, asked: requests.Adoption, *, request: Request
+) -> Response[responses.Number]:
+    """Make a rental that a restricted token started the account's own: it goes on when that token ends, and no longer counts
+    against its limits."""
+    rental = rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
+    return _respond(runtime_of(request).db, _head(tx, rental, now_us=caller.now_us))
 
 
 # --- a number and its messages: read in pages, streamed -------------------------------
@@ -225,4 +250,7 @@ def _page(rental_id: int, after: int) -> Callable[[Tx], tuple[bytes, int, bool]]
     return read
 
 
-ROUTES = [get_groups, get_group, get_group_numbers, get_numbers, get_number, post_numbers, delete_number, patch_number]
+ROUTES = [
+    *(get_groups, get_group, get_group_numbers, get_numbers, get_number),
+    *(post_numbers, post_numbers_adopt, delete_number, patch_number),
+]

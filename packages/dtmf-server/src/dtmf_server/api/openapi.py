@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from dtmf_server.api import scopes
 from dtmf_server.api.pagination import ID_MAX
 from dtmf_server.api.request_body import is_required, type_of
 from dtmf_server.api.schemas import responses
@@ -78,6 +79,7 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
     operation["operationId"] = handler.handler_name
     if handler.security is not None:
         operation["security"] = list(handler.security)
+    _name_scope(operation, handler)
     headers = [_KEY] if method in ("post", "delete") else []
     if "201" in operation["responses"] and "204" in operation["responses"]:
         headers.append(_PREFER)
@@ -96,6 +98,25 @@ def _complete(operation: Json, method: str, handler: HTTPRouteHandler) -> None:
         # Optional query parameters are omitted; a query can't express null.
         kinds = [kind for kind in parameter["schema"].pop("oneOf", []) if kind != {"type": "null"}]
         parameter["schema"] |= kinds[0] if len(kinds) == 1 else {}
+
+
+def _name_scope(operation: Json, handler: HTTPRouteHandler) -> None:
+    """Add the scope that the operation needs, as OpenAPI 3.1 allows for bearer tokens, and as a sentence."""
+    needs = handler.opt.get("needs", scopes.PUBLIC)
+    if needs == scopes.PUBLIC:
+        return
+    fields = scopes.FIELDS.get(handler.handler_name, {})
+    alternatives = sorted(set(fields.values())) or [needs]
+    operation["security"] = [{"token": [] if each == scopes.ANY else [each]} for each in alternatives]
+    sentence = {
+        scopes.ANY: "Every token may call this.",
+        scopes.UNRESTRICTED: "Only unrestricted tokens may call this.",
+    }.get(needs, f"Needs the scope `{needs}`.")
+    if fields:
+        sentence = (
+            "Needs a scope for each field: " + ", ".join(f"`{fields[name]}` for `{name}`" for name in fields) + "."
+        )
+    operation["description"] = f"{operation['description'].rstrip()}\n\n{sentence}"
 
 
 def _mend_schemas(found: Json) -> None:

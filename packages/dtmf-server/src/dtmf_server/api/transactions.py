@@ -5,7 +5,8 @@
 import functools
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
 from litestar import Response
@@ -14,32 +15,53 @@ from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from dtmf_server.api import request_body
+from dtmf_server.api import request_body, scopes
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core import api_token, money
-from dtmf_server.core.errors import InvalidRequest, Unauthenticated
-from dtmf_server.http import validation
+from dtmf_server.core.errors import InvalidRequest, ScopeRequired, Unauthenticated
+from dtmf_server.core.units import SECOND_US
+from dtmf_server.http import long_poll, validation
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import tokens
+from dtmf_server.storage import events, tokens
 from dtmf_server.storage.db import Tx
 
 T = TypeVar("T")
 
 KEY_MAX = 255
+EXPIRY_MARGIN_S = 0.01  # after which the token has expired for certain
 CALLER = "dtmf.caller"  # key in the state of a request that requires a token
 
 
+class Bearer(Struct, frozen=True):
+    """The SHA-256 of a request's token, and the scope that the request needs."""
+
+    sha256: bytes
+    needs: str
+
+
 class Caller(Struct, frozen=True):
-    """The authenticated account, and the current time."""
+    """The authenticated account, and the current time. For a restricted token: its ID, its scopes and when it expires."""
 
     account_id: int
     now_us: int
+    token_id: int | None = None
+    scopes: tuple[str, ...] | None = None
+    expires_wall_us: int | None = None
+
+    def require(self, needs: str) -> None:
+        """Raise ScopeRequired unless the token has this scope."""
+        if self.scopes is None or needs == scopes.ANY or needs in self.scopes:
+            return
+        if needs == scopes.UNRESTRICTED:
+            raise ScopeRequired("only an unrestricted token may do this", scope=needs)
+        raise ScopeRequired(f"this token does not have the scope {needs!r}, which this request needs", scope=needs)
 
 
-def bearer(request: Request) -> bytes:
-    """Return the SHA-256 of the request's token. Malformed tokens are rejected without a database lookup."""
+def bearer(request: Request, *, needs: str | None = None) -> Bearer:
+    """Return the request's token, and the scope that it needs: that of its operation unless given. Malformed tokens are
+    rejected without a database lookup."""
     scheme, _, value = (_header(request, b"authorization") or "").partition(" ")
     value = value.strip()
     if scheme.lower() != "bearer":
@@ -49,7 +71,7 @@ def bearer(request: Request) -> bytes:
             "that token isn't valid: did you copy all of it? It's 'dtmf_' followed by 36 letters and digits"
         )
     request.scope["state"][CALLER] = True
-    return api_token.sha256(value)
+    return Bearer(api_token.sha256(value), needs or request.scope["route_handler"].opt["needs"])
 
 
 def _header(request: Request, name: bytes) -> str | None:
@@ -57,18 +79,24 @@ def _header(request: Request, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in request.scope["headers"] if key == name), None)
 
 
-def caller_of(tx: Tx, runtime: Runtime, sha256: bytes) -> Caller:
-    """Return the caller whose token has this hash. Raises Unauthenticated."""
-    opened = tokens.opened_by(tx, sha256)
+def caller_of(tx: Tx, runtime: Runtime, bearer: Bearer) -> Caller:
+    """Return the caller with this token. Raises Unauthenticated, ScopeRequired."""
+    opened = tokens.opened_by(tx, bearer.sha256, wall_us=runtime.clock.wall_us())
     if opened is None:
-        raise Unauthenticated("this token was revoked or never existed")
-    return Caller(opened["account_id"], runtime.clock.after_us(opened["clock_offset_us"]))
+        raise Unauthenticated("this token was revoked, has expired or never existed")
+    now_us = runtime.clock.after_us(opened["clock_offset_us"])
+    if opened["scopes"] is None:
+        return Caller(opened["account_id"], now_us)
+    given = tuple(opened["scopes"].split())
+    caller = Caller(opened["account_id"], now_us, opened["id"], given, opened["expires_wall_us"])
+    caller.require(bearer.needs)
+    return caller
 
 
 async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     """Run `fn` in a read transaction for the caller."""
-    runtime, sha256 = runtime_of(request), bearer(request)
-    return await runtime.db.read(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
+    runtime, given = runtime_of(request), bearer(request)
+    return await runtime.db.read(lambda tx: fn(tx, caller_of(tx, runtime, given)))
 
 
 async def read_autocommit(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
@@ -76,9 +104,37 @@ async def read_autocommit(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
     return await read_autocommit_as(runtime_of(request), bearer(request), fn)
 
 
-async def read_autocommit_as(runtime: Runtime, sha256: bytes, fn: Callable[[Tx, Caller], T]) -> T:
+async def read_autocommit_as(runtime: Runtime, given: Bearer, fn: Callable[[Tx, Caller], T]) -> T:
     """Like `read_autocommit`, for streams that no longer hold their request. The token may have been revoked since."""
-    return await runtime.db.read_autocommit(lambda tx: fn(tx, caller_of(tx, runtime, sha256)))
+    return await runtime.db.read_autocommit(lambda tx: fn(tx, caller_of(tx, runtime, given)))
+
+
+async def poll(
+    request: Request,
+    caller: Caller,
+    again: Callable[[], Awaitable[list[T]]],
+    *,
+    wait_s: float,
+    question: tuple[Hashable, ...],
+) -> list[T]:
+    """Return what `again` reads, as soon as there is something, or an empty list after `wait_s`. Raises Unauthenticated
+    when the token expires. `question` is that of `long_poll.poll`, without the token."""
+    wakeups, topic = runtime_of(request).db.wakeups, events.topic(caller.account_id)
+    left_s = until_expiry_s(request, caller)
+    found = await long_poll.poll(
+        *(wakeups, topic, again),
+        wait_s=min(wait_s, left_s),
+        question=(bearer(request), *question),
+        receive=request.receive,
+    )
+    return await again() if not found and left_s < wait_s else found
+
+
+def until_expiry_s(request: Request, caller: Caller) -> float:
+    """Return the seconds until the caller's token has expired."""
+    if caller.expires_wall_us is None:
+        return math.inf
+    return max(0.0, (caller.expires_wall_us - runtime_of(request).clock.wall_us()) / SECOND_US + EXPIRY_MARGIN_S)
 
 
 async def write(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
@@ -93,13 +149,13 @@ async def write_anonymous(request: Request, fn: Callable[[Tx, Caller], T], *, bo
     return await runtime_of(request).db.write(lambda tx: action(tx, fn))
 
 
-def _action(request: Request, sha256: bytes | None, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Any]], Any]:
+def _action(request: Request, given: Bearer | None, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Any]], Any]:
     """Return a function that runs another for the caller, applying the request's Idempotency-Key."""
     runtime, key = runtime_of(request), _key(request)
     fingerprint = b"" if key is None else _fingerprint(request, body)
 
     def run(tx: Tx, fn: Callable[[Tx, Caller], Any]) -> Any:
-        caller = Caller(money.NOBODY, runtime.clock.now_us(tx)) if sha256 is None else caller_of(tx, runtime, sha256)
+        caller = Caller(money.NOBODY, runtime.clock.now_us(tx)) if given is None else caller_of(tx, runtime, given)
         if key is None:
             return fn(tx, caller)
         return run_idempotent(

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -26,6 +27,7 @@ from dtmf_server.api import (
     query_validation,
     request_body,
     sandbox,
+    scopes,
     tokens,
 )
 from dtmf_server.api.openapi import document
@@ -82,9 +84,12 @@ def _routes(*, is_sandbox: bool) -> Litestar:
     """Build all routes, which takes 100 ms; cached, since the runtime's state comes with each request."""
     resources = [account, account_webhook, tokens, deposits, invoices, numbers, messages, events, deliveries]
     resources += [sandbox] if is_sandbox else []
+    operations: list[HTTPRouteHandler] = [route for resource in resources for route in resource.ROUTES]
+    for handler in operations:
+        handler.opt["needs"] = scopes.NEEDS[handler.fn.__name__]
     api = Router(
         "/api/v1",
-        route_handlers=[route for resource in resources for route in resource.ROUTES],
+        route_handlers=operations,
         before_request=_check,
     )
     return Litestar(

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from dtmf_server.api import transactions
+from dtmf_server.api import scopes, transactions
 from dtmf_server.api.error_catalog import problem_type
 from dtmf_server.core.errors import RateLimited, Refusal
-from dtmf_server.http.request import Request
+from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.runtime.context import Settings
 from dtmf_server.runtime.logging import request_id
 
@@ -59,8 +59,8 @@ class McpRoute:
         copy: Any = {**scope, "state": dict(scope["state"])}
         request: Request = Request(copy)
         try:
-            transactions.bearer(request)
-            await transactions.read_autocommit(request, lambda _tx, _caller: None)
+            given = transactions.bearer(request, needs=scopes.ANY)  # each tool's own requests need more
+            await transactions.read_autocommit_as(runtime_of(request), given, lambda _tx, _caller: None)
         except Refusal as error:
             headers = {"www-authenticate": "Bearer"}
             await _refuse(send, error.status, error.code, error.title, error.detail, headers)

@@ -1,6 +1,7 @@
 """The output of `dtmf-server verify` for each difference."""
 
 from dtmf_server.operations import verify, verify_limits
+from dtmf_server.operations.verify_tokens import WrongTokenSums
 
 
 def counts_text(counts: verify.Counts) -> str:
@@ -13,7 +14,7 @@ def difference_text(found: verify.Difference) -> str:
     match found:
         case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify_limits.WrongNextLimit():
             return _account_text(found)
-        case verify.WrongTotal() | verify.WrongRunningBalance():
+        case verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums():
             return _ledger_text(found)
         case verify.WrongShares() | verify.WrongSums() | verify.WrongMinuteCost():
             return _sum_text(found)
@@ -44,7 +45,13 @@ def _account_text(
             )
 
 
-def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance) -> str:
+def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance | WrongTokenSums) -> str:
+    if isinstance(found, WrongTokenSums):
+        (reserved, spent), (stored_reserved, stored_spent) = found.expected, found.stored
+        return (
+            f"token {found.token_id}: its rentals reserve {reserved} satoshis and cost {spent}, stored as {stored_reserved}"
+            f" and {stored_spent}"
+        )
     if isinstance(found, verify.WrongTotal):
         return f"the ledger sums to {found.sats} satoshis instead of 0"
     return (

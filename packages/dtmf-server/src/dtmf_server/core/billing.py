@@ -50,6 +50,7 @@ class LiveRental(Struct, frozen=True):
     e164: str = ""
     monthly_cap: int | None = None
     limit_at_us: int | None = None  # a limit ends it then, before that minute is paid (core/limits.py)
+    reserved_sats: int | None = None  # of its token's limits (core/token_budget.py)
 
     @property
     def phase_us(self) -> int:

@@ -33,6 +33,51 @@ class Unauthenticated(Refusal):
     status, code, title = 401, "unauthenticated", "Unauthenticated"
 
 
+class ScopeRequired(Refusal):
+    """This token does not have the scope that this request needs."""
+
+    status, code, title = 403, "scope_required", "Scope required"
+
+
+class NotItsRental(Refusal):
+    """Another token, or the account itself, started this rental, and this token is restricted to its own."""
+
+    status, code, title = 403, "not_its_rental", "Rental of another token"
+
+
+class GroupNotAllowed(Refusal):
+    """This token must not rent from this group: GET /api/v1/tokens/{id} lists the groups that it may rent from."""
+
+    status, code, title = 403, "group_not_allowed", "Group not allowed"
+
+
+class TokenLimitReached(Refusal):
+    """A limit of this token, or of the token that created it, does not leave enough for this."""
+
+    status, code, title = 403, "limit_reached", "Limit reached"
+
+    def __init__(self, field: str, *, limit: int, remaining: int, required: int) -> None:
+        super().__init__(
+            f"this needs {required}, and the limit {field} = {limit} of this token, or of the token that created it, leaves"
+            f" {remaining}",
+            field=field,
+            limit=limit,
+            remaining=remaining,
+        )
+
+
+class TokenTooDeep(Refusal):
+    """A token that was created by a restricted token can't create tokens."""
+
+    status, code, title = 403, "token_too_deep", "Token can't create tokens"
+
+
+class TokenTooWide(Refusal):
+    """A token can't be wider than the restricted token that creates it."""
+
+    status, code, title = 422, "token_too_wide", "Token too wide"
+
+
 class InsufficientFunds(Refusal):
     """The balance does not cover this."""
 
@@ -102,8 +147,14 @@ class LimitTooLow(Refusal):
 
     status, code, title = 422, "limit_too_low", "Limit too low"
 
-    def __init__(self, *, field: str, minimum: int) -> None:
-        super().__init__(f"{field}: must be at least {minimum}", field=field, minimum=minimum)
+    def __init__(self, *, field: str, minimum: int, remaining: int | None = None) -> None:
+        if remaining is None:
+            super().__init__(f"{field}: must be at least {minimum}", field=field, minimum=minimum)
+        else:
+            text = (
+                f"{field}: this token, or the token that created it, has {remaining} left, and a rental needs at least"
+            )
+            super().__init__(f"{text} {minimum}", field=field, minimum=minimum, remaining=remaining)
 
 
 class LimitReached(Refusal):

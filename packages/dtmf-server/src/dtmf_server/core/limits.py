@@ -10,6 +10,7 @@ Pure; amounts are satoshis.
 """
 
 from bisect import bisect_right
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,9 +18,15 @@ from msgspec.structs import replace
 from dtmf_server.core.billing import NEVER_US, LiveRental, minutes_started
 from dtmf_server.core.units import MINUTE_US
 
+Reserves = Literal["max_sats", "max_minutes", "rest"]
+
 
 class Limited(Struct, frozen=True):
-    """A rental with its limits; None: no such limit. `message_sats`: what its messages have cost so far."""
+    """A rental with its limits; None: no such limit. `message_sats`: what its messages have cost so far.
+
+    `token_id`: the restricted token whose limits count `max_sats`, if it has any; `reserves`: what determined `max_sats`.
+    That is the renter's `max_sats`, or `max_minutes`, or else the rest of the token's limits.
+    """
 
     rental: LiveRental
     setup_cost: int
@@ -27,6 +34,8 @@ class Limited(Struct, frozen=True):
     max_minutes: int | None
     max_sats: int | None
     message_sats: int = 0
+    reserves: Reserves | None = None
+    token_id: int | None = None
 
     def minutes_at(self, now_us: int) -> int:
         """Return the number of minutes that have started."""

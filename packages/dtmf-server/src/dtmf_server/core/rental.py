@@ -12,6 +12,7 @@ class EndReason(StrEnum):
     RENTER = "renter"  # the renter ended it
     DEPLETED = "depleted"  # a minute could not be paid
     LIMIT = "limit"  # it reached its `max_minutes` or `max_sats`
+    TOKEN = "token"  # noqa: S105 - a reason, not a secret: the restricted token that started it was revoked or has expired
 
 
 class ActionKind(StrEnum):

@@ -5,6 +5,7 @@ import json
 from dtmf_server.core.body_templates import masked
 from dtmf_server.core.money import topup_url
 from dtmf_server.core.timestamps import iso
+from dtmf_server.operations.token_limits import require_working
 from dtmf_server.storage import accounts, delivery_queue, event_deliveries, events
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
@@ -19,10 +20,12 @@ def url(tx: Tx, account_id: int) -> str | None:
     return accounts.webhook_urls(tx, [account_id]).get(account_id)
 
 
-def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int) -> None:
-    """Set the URL. Waiting events follow a changed URL; if it is removed they are parked, and can be replayed."""
+def set_url(tx: Tx, account_id: int, url: str | None, *, now_us: int, set_by: int | None = None) -> None:
+    """Set the URL. Waiting events follow a changed URL; if it is removed they are parked, and can be replayed. `set_by`:
+    the restricted token that does; the webhook is removed when it ends."""
     accounts.lock(tx, account_id)
-    accounts.set_webhook_url(tx, account_id, url)
+    require_working(tx, account_id, set_by)
+    accounts.set_webhook_url(tx, account_id, url, token_id=None if url is None else set_by)
     if url is not None:
         event_deliveries.redirect_events(tx, account_id, destination=url, now_us=now_us)
     else:

@@ -23,6 +23,7 @@ WHY = {
     EndReason.RENTER: "this account ended it",
     EndReason.DEPLETED: "the balance ran out",
     EndReason.LIMIT: "it reached its limit",
+    EndReason.TOKEN: "the token that started it was revoked or has expired",
 }
 
 

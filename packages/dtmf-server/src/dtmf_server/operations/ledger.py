@@ -18,7 +18,7 @@ from dtmf_server.core.errors import InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.units import DAY_US, MINUTE_US
-from dtmf_server.operations import account_webhook
+from dtmf_server.operations import account_webhook, token_limits
 from dtmf_server.storage import account_erasure, accounts, events, numbers, rentals, transfers
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import DoFirst, Tx
@@ -359,6 +359,9 @@ class Ledger:
         numbers.release(self._tx, [(rental.e164, at_us) for _, rental, at_us, _ in ended])
         if depleted := [rental.e164 for _, rental, _, reason in ended if reason is EndReason.DEPLETED]:
             numbers.reserve(self._tx, depleted)
+        if reserved := [rental.rental_id for _, rental, _, _ in ended if rental.reserved_sats is not None]:
+            now_us = max(self.accounts[account_id].settled_at_us for account_id, _, _, _ in ended)
+            token_limits.settle_ended(self._tx, reserved, now_us=now_us)
         for account_id, rental, at_us, reason in ended:
             data = {"e164": rental.e164, "reason": reason.value}
             self._events.append(Event(account_id, at_us, "rental.ended", data=data))

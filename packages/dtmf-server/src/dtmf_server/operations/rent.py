@@ -10,10 +10,10 @@ from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.rental import Action, ActionKind, EndReason
 from dtmf_server.core.units import INT64_MAX
-from dtmf_server.operations import account, ended, limits, rental_refunds, supply
-from dtmf_server.operations.ledger import open_ledger
+from dtmf_server.operations import account, ended, limits, rental_refunds, supply, token_limits
+from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
-from dtmf_server.storage import events, messages, numbers, outbox, rentals, supplies
+from dtmf_server.storage import events, messages, numbers, outbox, rentals, supplies, token_rentals
 from dtmf_server.storage.db import Row, Tx
 
 SHOWN = 50  # rentals per page
@@ -34,21 +34,26 @@ def start(
     max_sats: int | None = None,
     label: str | None = None,
     network: str | None = None,
+    started_by: int | None = None,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
     available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `max_minutes` and
     `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py). `network` is the caller's,
-    whose refunds are capped; None where networks are not limited.
+    whose refunds are capped; None where networks are not limited. `started_by` is the restricted token that rents it: the
+    rental ends with that token and counts against its limits.
 
-    Raises GroupNotFound, LimitTooLow, InsufficientFunds (set-up and first minute are due immediately), NoNumbersAvailable,
-    NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
+    Raises GroupNotFound, GroupNotAllowed, LimitTooLow, TokenLimitReached, InsufficientFunds (set-up and first minute are due
+    immediately), NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
     limits.require(max_minutes, "max_minutes", minimum=1)
-    limits.require(max_sats, "max_sats", minimum=limits.minimum_sats(group))
+    limits.require(max_sats, "max_sats", minimum=token_limits.minimum_sats(group))
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
-        ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         now_us = ledger.now_us(account_id)
+        max_sats, reserves = token_limits.start(
+            tx, account_id, group, started_by, max_minutes=max_minutes, max_sats=max_sats, now_us=now_us
+        )
+        ledger.require(account_id, group["setup_cost"] + group["rental_cost_per_minute"])
         cap = monthly_cap.effective(group["monthly_cap"], group["rental_cost_per_minute"])
         if cap is not None and len(ledger.accounts[account_id].costs.capped) >= monthly_cap.CAPPED_RENTALS_MAX:
             raise TooManyCappedRentals
@@ -58,17 +63,25 @@ def start(
         if found is None:
             raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network)
+        rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network, token_id=started_by)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
         if max_minutes is not None or max_sats is not None:
             sms_cost = group["cost_per_inbound_message"] or 0
-            limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats)
+            limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats, 0, reserves, started_by)
             limits.store(tx, ledger, [(account_id, limited)])
     return rentals.by_id(tx, rental.rental_id)
 
 
 def _add(
-    tx: Tx, account_id: int, group: Row, e164: str, *, now_us: int, label: str | None, network: str | None
+    tx: Tx,
+    account_id: int,
+    group: Row,
+    e164: str,
+    *,
+    now_us: int,
+    label: str | None,
+    network: str | None,
+    token_id: int | None,
 ) -> LiveRental:
     """Store a new rental, with the group's prices and its terms of refunds."""
     is_refunded = group["refund_percent"] is not None
@@ -82,6 +95,7 @@ def _add(
         label=label,
         network=rental_refunds.network_key(tx, network) if is_refunded else None,
         refunds_setup=is_refunded and supplies.of_group(tx, group["id"]) is None,
+        token_id=token_id,
     )
     cap = monthly_cap.effective(group["monthly_cap"], minute)
     return LiveRental(rental_id, now_us, minute, e164=e164, monthly_cap=cap, booked_minutes=1)
@@ -95,38 +109,73 @@ def catalog_group(tx: Tx, group_id: str) -> Row:
     return group
 
 
-def end(tx: Tx, account_id: int, e164: str, *, now_us: int, refund_caps: RefundCaps = DEFAULT_CAPS) -> None:
-    """End the account's rental of this number, and refund it if it received nothing and its terms say so. Raises
-    NumberNotRented."""
+def end(
+    tx: Tx,
+    account_id: int,
+    e164: str,
+    *,
+    now_us: int,
+    refund_caps: RefundCaps = DEFAULT_CAPS,
+    ended_by: int | None = None,
+) -> None:
+    """End the account's rental of this number, and refund it if it received nothing and its terms say so. `ended_by`: the
+    restricted token that ends it. Raises NumberNotRented, and NotItsRental if neither that token nor one that it created
+    started the rental."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
+        token_limits.require_own(tx, account_id, rental["id"], ended_by)
         ledger.end(account_id, rental["id"], EndReason.RENTER)
     if rental["network"] is not None:
         rental_refunds.decide(tx, [rental["id"]], caps=refund_caps, now_us=now_us)
 
 
-def set_action(tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int) -> Row:
-    """Set what happens to an SMS to this number besides being stored. Return the updated rental.
+def set_action(
+    tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, set_by: int | None = None
+) -> Row:
+    """Set what happens to an SMS to this number besides being stored. Return the updated rental. `set_by`: the restricted
+    token that does; the action is removed when that token ends.
 
-    Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed.
+    Waiting webhooks follow a changed URL; with another action they are parked, and can be replayed. Raises NotItsRental if
+    that token has a limit in satoshis and would forward from the rental of another.
     """
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
-        now_us = ledger.now_us(account_id)
-        rentals.set_action(tx, rental["id"], action)
-        for kind in ActionKind:
-            if action is not None and action.kind is kind:
-                outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
-                continue
-            for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
-                ledger.add_event(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
-                accrued = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
-                if accrued is not None and accrued["status"] == "queued":
-                    fail_message(tx, ledger, accrued, reason=ACTION_CHANGED)
+        token_limits.require_working(tx, account_id, set_by)
+        if action is not None and action.kind is ActionKind.FORWARD:
+            token_limits.require_may_spend(tx, account_id, rental["id"], set_by)
+        apply_action(tx, ledger, rental, action, set_by=set_by)
+    return rentals.by_id(tx, rental["id"])
+
+
+def apply_action(tx: Tx, ledger: Ledger, rental: Row, action: Action | None, *, set_by: int | None = None) -> None:
+    """Set the action of a live rental, in an open ledger."""
+    now_us = ledger.now_us(rental["account_id"])
+    rentals.set_action(tx, rental["id"], action, token_id=None if action is None else set_by)
+    for kind in ActionKind:
+        if action is not None and action.kind is kind:
+            outbox.redirect(tx, rental["id"], kind=kind, destination=action.destination, now_us=now_us)
+            continue
+        for delivery in outbox.park_waiting(tx, rental["id"], kind=kind, now_us=now_us, reason=ACTION_CHANGED):
+            ledger.add_event(events.parked(delivery, now_us=now_us, reason=ACTION_CHANGED))
+            accrued = messages.forward_of(tx, delivery["message_id"]) if kind is ActionKind.FORWARD else None
+            if accrued is not None and accrued["status"] == "queued":
+                fail_message(tx, ledger, accrued, reason=ACTION_CHANGED)
+
+
+def adopt(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
+    """Make a rental that a restricted token started one of the account's own, and return it. Its costs no longer count
+    against that token, and it goes on when that token ends; only limits that its renter has set remain. Raises
+    NumberNotRented."""
+    rental = _live(tx, account_id, e164, now_us=now_us)
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        if not ledger.is_live(account_id, rental["id"]):
+            raise ended.not_rented(tx, account_id, e164, now_us=now_us)
+        limits.unreserve(tx, ledger, account_id, rental["id"])
+        token_rentals.adopt(tx, rental["id"])
     return rentals.by_id(tx, rental["id"])
 
 

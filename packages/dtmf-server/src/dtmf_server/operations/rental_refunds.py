@@ -13,6 +13,7 @@ from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps, share_of
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations.ledger import Ledger, open_ledger
+from dtmf_server.operations.token_limits import TokenBudgets
 from dtmf_server.storage import instance, rental_refunds
 from dtmf_server.storage.db import Row, Tx
 
@@ -75,6 +76,10 @@ def _refund(tx: Tx, ledger: Ledger, rental: Row, caps: RefundCaps) -> None:
         return
     rental_refunds.add(tx, rental, day=day, paid_sats=paid, minutes_sats=minutes_sats, setup_sats=setup_sats)
     ref = str(rental["id"])
+    if rental["reserves"] is not None:
+        budgets = TokenBudgets(tx, [rental["token_id"]], now_us=ledger.now_us(rental["account_id"]))
+        budgets.refund(rental["token_id"], sats, is_live=False)
+        budgets.store()
     ledger.refund(rental["account_id"], sats, kind=Kind.RENTAL_REFUNDED, unique_ref=ref, reference=rental["e164"])
 
 

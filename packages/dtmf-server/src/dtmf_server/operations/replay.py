@@ -1,7 +1,10 @@
 """Deliveries as the renter sees them: the log, replays and tests."""
 
+from collections.abc import Callable
+
 from dtmf_server.core.errors import NotFound, Refusal
 from dtmf_server.core.units import INT64_MAX
+from dtmf_server.operations import token_limits
 from dtmf_server.operations.rent import live_rental
 from dtmf_server.storage import accounts, delivery_log, delivery_queue
 from dtmf_server.storage.db import Row, Tx
@@ -35,12 +38,24 @@ def deliveries(
     return [(row, attempts.get(row["id"], [])) for row in rows]
 
 
-def one(tx: Tx, account_id: int, delivery_id: int, *, now_us: int) -> tuple[Row, list[Row]]:
-    """Queue a delivery again and return it with its attempts so far. Raises NotFound, TextErased, MayBeTaken."""
+def one(
+    tx: Tx,
+    account_id: int,
+    delivery_id: int,
+    *,
+    now_us: int,
+    retried_by: int | None = None,
+    require: Callable[[str], None] = lambda _scope: None,
+) -> tuple[Row, list[Row]]:
+    """Queue a delivery again and return it with its attempts so far. `retried_by`: the restricted token that retries it;
+    `require` raises unless it has a scope. Raises NotFound, TextErased, MayBeTaken, NotItsRental."""
     accounts.lock(tx, account_id)
     row = delivery_log.one_of_account(tx, account_id, delivery_id) if 0 < delivery_id <= INT64_MAX else None
     if row is None:
         raise NotFound(f"this account has no delivery {delivery_id}")
+    if row["kind"] in ("send", "forward"):
+        require("send")
+        token_limits.require_may_spend(tx, account_id, row["rental_id"], retried_by)
     if row["erased"]:
         raise TextErased
     if row["state"] in ("in_doubt", "unknown"):

@@ -4,6 +4,7 @@ from dtmf_server.core.errors import DailyLimitReached, DestinationNotServed, Num
 from dtmf_server.core.money import Kind
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.core.units import DAY_US
+from dtmf_server.operations import token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.limits import MessageBudget
 from dtmf_server.operations.refund import fail_message
@@ -23,13 +24,16 @@ def send(
     content: str,
     now_us: int,
     daily_limit: int | None,
+    sent_by: int | None = None,
 ) -> Row:
-    """Queue a message and return it. Raises NumberNotRented, DestinationNotServed, DailyLimitReached, LimitReached,
-    InsufficientFunds."""
+    """Queue a message and return it. `sent_by`: the restricted token that sends. Raises NumberNotRented, NotItsRental,
+    DestinationNotServed, DailyLimitReached, LimitReached, InsufficientFunds."""
     rental = live_rental(tx, account_id, sender, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
             raise NumberNotRented
+        token_limits.require_working(tx, account_id, sent_by)
+        token_limits.require_may_spend(tx, account_id, rental["id"], sent_by)
         message_id = queue(tx, ledger, rental, to=to, content=content, daily_limit=daily_limit)
         delivery = NewDelivery(account_id, rental["id"], message_id, "send", to)
         delivery_queue.add(tx, [delivery], now_us=ledger.now_us(account_id))

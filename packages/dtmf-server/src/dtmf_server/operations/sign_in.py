@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.storage import tokens, web_sessions
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 
 IDLE_US = 14 * DAY_US  # all of these in wall time
 SESSION_MAX_US = 90 * DAY_US
@@ -25,6 +25,12 @@ class UnknownToken(Refusal):
     status, code, title = 401, "unauthenticated", "Unknown token"
 
 
+class RestrictedToken(UnknownToken):
+    """This token is restricted, and the website needs one that isn't: sign in with an unrestricted token."""
+
+    status, code, title = 403, "restricted_token", "Restricted token"
+
+
 class LinkUsed(Refusal):
     """This sign-in link was already used or has expired: sign in with your token."""
 
@@ -42,19 +48,15 @@ class Session:
 
 
 def sign_in(tx: Tx, *, token_sha256: bytes, session_sha256: bytes, wall_us: int) -> int:
-    """Open a session for the token and return its account. Raises UnknownToken."""
-    found = tokens.found(tx, token_sha256)
-    if found is None:
-        raise UnknownToken
+    """Open a session for the token and return its account. Raises UnknownToken, RestrictedToken."""
+    found = _found(tx, token_sha256)
     web_sessions.add(tx, sha256=session_sha256, account_id=found["account_id"], token_id=found["id"], wall_us=wall_us)
     return int(found["account_id"])
 
 
 def make_link(tx: Tx, *, token_sha256: bytes, link_sha256: bytes, wall_us: int) -> None:
-    """Store a link that signs in once, within a day, as this token would. Raises UnknownToken."""
-    found = tokens.found(tx, token_sha256)
-    if found is None:
-        raise UnknownToken
+    """Store a link that signs in once, within a day, as this token would. Raises UnknownToken, RestrictedToken."""
+    found = _found(tx, token_sha256)
     web_sessions.add_link(
         tx,
         sha256=link_sha256,
@@ -62,6 +64,15 @@ def make_link(tx: Tx, *, token_sha256: bytes, link_sha256: bytes, wall_us: int) 
         token_id=found["id"],
         expires_wall_us=wall_us + LINK_US,
     )
+
+
+def _found(tx: Tx, token_sha256: bytes) -> Row:
+    found = tokens.found(tx, token_sha256)
+    if found is None:
+        raise UnknownToken
+    if found["scopes"] is not None:
+        raise RestrictedToken
+    return found
 
 
 def link_works(tx: Tx, link_sha256: bytes, *, wall_us: int) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.operations import verify_limits
+from dtmf_server.operations import verify_limits, verify_tokens
+from dtmf_server.operations.verify_tokens import WrongTokenSums
 from dtmf_server.storage import ledger_audit
 from dtmf_server.storage.db import Tx
 
@@ -190,6 +191,7 @@ Difference = (
     WrongBalance
     | WrongTotal
     | WrongRunningBalance
+    | WrongTokenSums
     | WrongDebt
     | UnbookedMinutes
     | WrongPrice
@@ -241,6 +243,7 @@ def differences(tx: Tx) -> list[Difference]:
         *_depletion(tx),
         *verify_limits.limits(tx),
         *verify_limits.refunds(tx),
+        *verify_tokens.differences(tx),
     ]
 
 

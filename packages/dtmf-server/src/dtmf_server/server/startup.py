@@ -266,7 +266,7 @@ def sandbox_token(db: Database, clock: Clock, path: Path) -> str:
     if path.is_file():
         known = path.read_text(encoding="ascii", errors="replace").strip()
         if api_token.is_well_formed(known) and db.read_blocking(
-            lambda tx: tokens.opened_by(tx, api_token.sha256(known))
+            lambda tx: tokens.opened_by(tx, api_token.sha256(known), wall_us=clock.wall_us())
         ):
             return known
     new_token = api_token.mint(secrets.token_bytes(32))

@@ -326,9 +326,22 @@ def webhook_urls(tx: Tx, account_ids: list[int]) -> dict[int, str]:
     return {row["id"]: row["webhook_url"] for row in rows}
 
 
-def set_webhook_url(tx: Tx, account_id: int, url: str | None) -> None:
-    """Set the URL that the account's own events are posted to, or None."""
-    tx.run("UPDATE accounts SET webhook_url = :url WHERE id = :id", id=account_id, url=url)
+def set_webhook_url(tx: Tx, account_id: int, url: str | None, *, token_id: int | None = None) -> None:
+    """Set the URL that the account's own events are posted to, or None. `token_id`: the restricted token that does."""
+    tx.run(
+        "UPDATE accounts SET webhook_url = :url, webhook_token_id = :token_id WHERE id = :id",
+        id=account_id,
+        url=url,
+        token_id=token_id,
+    )
+
+
+def webhook_token(tx: Tx, account_id: int) -> int | None:
+    """Return the restricted token that set the account's webhook, if one did."""
+    row = tx.one("SELECT webhook_token_id FROM accounts WHERE id = :id", id=account_id)
+    assert row is not None
+    token_id: int | None = row["webhook_token_id"]
+    return token_id
 
 
 def webhook_versions(tx: Tx, account_ids: list[int]) -> dict[int, Row]:

@@ -12,7 +12,9 @@ from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
 
 _HOOKED = " AND action = 'webhook'"
-_RUNNING = "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us"
+_RUNNING = (
+    "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us, reserved_sats"
+)
 
 
 def add(
@@ -25,15 +27,17 @@ def add(
     label: str | None = None,
     network: bytes | None = None,
     refunds_setup: bool = False,
+    token_id: int | None = None,
 ) -> int:
-    """Add a rental with its first minute and return its ID; the group's current prices and terms become its own."""
+    """Add a rental with its first minute and return its ID; the group's current prices and terms become its own.
+    `token_id`: the restricted token that starts it."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
         " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, refund_within_minutes,"
-        " refund_percent, refunds_setup, network)"
+        " refund_percent, refunds_setup, network, token_id)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
         " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :refund_within_minutes,"
-        " :refund_percent, :refunds_setup, :network) RETURNING id",
+        " :refund_percent, :refunds_setup, :network, :token_id) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -43,6 +47,7 @@ def add(
         cost_per_inbound_message=group["cost_per_inbound_message"],
         monthly_cap=effective(group["monthly_cap"], group["rental_cost_per_minute"]),
         now_us=now_us,
+        token_id=token_id,
         label=label,
         refund_within_minutes=group["refund_within_minutes"],
         refund_percent=group["refund_percent"],
@@ -57,7 +62,8 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     """Return an account's live rentals for display, oldest first."""
     return tx.all(
         "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action,"
-        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us"
+        " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us,"
+        " reserved_sats, reserves, token_id"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
@@ -165,8 +171,8 @@ def first_limits(tx: Tx, account_ids: list[int]) -> dict[int, int | None]:
 def limited(tx: Tx, rental_ids: list[int]) -> dict[int, Limited]:
     """Return those of these rentals, live or ended, that have a `max_sats` or a `max_minutes`."""
     rows = tx.all(
-        f"SELECT {_RUNNING}, setup_cost, cost_per_inbound_message, max_minutes, max_sats, message_sats FROM rentals"
-        " WHERE id = ANY(:ids) AND (max_sats IS NOT NULL OR max_minutes IS NOT NULL)",
+        f"SELECT {_RUNNING}, setup_cost, cost_per_inbound_message, max_minutes, max_sats, message_sats, reserves,"
+        " token_id FROM rentals WHERE id = ANY(:ids) AND (max_sats IS NOT NULL OR max_minutes IS NOT NULL)",
         ids=rental_ids,
     )
     return {row["id"]: with_limits(row) for row in rows}
@@ -181,6 +187,8 @@ def with_limits(row: Row) -> Limited:
         row["max_minutes"],
         row["max_sats"],
         row["message_sats"] or 0,
+        row["reserves"],
+        row["token_id"],
     )
 
 
@@ -193,10 +201,13 @@ def store_limits(tx: Tx, limits: list[tuple[Limited, int | None]]) -> None:
             None if each.max_sats is None else each.message_sats,
             each.max_sats,
             at,
+            each.max_sats if each.reserves else None,
+            each.reserves,
         )
         for each, at in limits
     ]
-    tx.update(schema.rentals, ("id", "max_minutes", "message_sats", "max_sats", "limit_at_us"), rows)
+    columns = ("id", "max_minutes", "message_sats", "max_sats", "limit_at_us", "reserved_sats", "reserves")
+    tx.update(schema.rentals, columns, rows)
 
 
 def message_sats(tx: Tx, rental_id: int) -> int:
@@ -223,6 +234,7 @@ def _running(row: Row) -> LiveRental:
         row["e164"],
         row["monthly_cap"],
         row["limit_at_us"],
+        row["reserved_sats"],
     )
 
 
@@ -330,11 +342,13 @@ def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
     return {row["id"]: row["e164"] for row in rows}
 
 
-def set_action(tx: Tx, rental_id: int, action: Action | None) -> None:
-    """Set what happens to the rental's SMS besides being stored."""
+def set_action(tx: Tx, rental_id: int, action: Action | None, *, token_id: int | None = None) -> None:
+    """Set what happens to the rental's SMS besides being stored. `token_id`: the restricted token that does."""
     tx.run(
-        "UPDATE rentals SET action = :action, destination = :destination WHERE id = :rental_id",
+        "UPDATE rentals SET action = :action, destination = :destination, action_token_id = :token_id"
+        " WHERE id = :rental_id",
         rental_id=rental_id,
+        token_id=token_id,
         action=action.kind.value if action else None,
         destination=action.destination if action else None,
     )

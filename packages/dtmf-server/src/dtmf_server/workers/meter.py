@@ -7,8 +7,9 @@ import time
 from dtmf_server.core.billing import POLL_INTERVAL_US
 from dtmf_server.core.repeats import Repeats
 from dtmf_server.core.units import SECOND_US
-from dtmf_server.operations import meter, rental_refunds
+from dtmf_server.operations import meter, rental_refunds, tokens
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.storage import tokens as stored_tokens
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.clock_guard import ClockGuard
 from dtmf_server.workers.waiting import wait_for
@@ -35,12 +36,21 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
         if not guard.has_jumped():
             rental_refunds.decide_due(tx, caps=caps, now_us=now_us)
 
+    def expire(tx: Tx) -> bool:
+        """End a token that has expired, unless the clock can't be trusted. Return False if there is none."""
+        wall_us = clock.wall_us()
+        return not guard.has_jumped() and tokens.expire(tx, now_us=clock.now_us(tx), wall_us=wall_us)
+
     try:
         while True:
             woken.clear()
-            due_us, now_us, unused = await db.read_autocommit(
-                lambda tx: (meter.next_due_us(tx), clock.now_us(tx), rental_refunds.is_due(tx))
+            due_us, now_us, expiry_us, unused = await db.read_autocommit(
+                lambda tx: (
+                    *(meter.next_due_us(tx), clock.now_us(tx)),
+                    *(stored_tokens.next_expiry_wall_us(tx), rental_refunds.is_due(tx)),
+                )
             )
+            expired = expiry_us is not None and expiry_us <= clock.wall_us() and await db.write(expire)
             if unused:
                 await db.write(decide_refunds)
             swept = await db.write(sweep) if due_us is not None and due_us <= now_us else 0
@@ -52,8 +62,9 @@ async def run_meter(runtime: Runtime, guard: ClockGuard) -> None:
                 continue
             if lasted := jumps.worked(now_s=time.monotonic()):
                 log.warning("the clock is correct again and the meter resumes, after %s", lasted)
-            if not swept:
-                until_due_s = POLL_INTERVAL_S if due_us is None else (due_us - now_us) / SECOND_US
-                await wait_for(woken, timeout_s=max(0.01, min(until_due_s, POLL_INTERVAL_S)))
+            if not swept and not expired:
+                due = [] if due_us is None else [due_us - now_us]
+                due += [] if expiry_us is None else [expiry_us - clock.wall_us()]
+                await wait_for(woken, timeout_s=max(0.01, min([POLL_INTERVAL_S, *(us / SECOND_US for us in due)])))
     finally:
         db.wakeups.unlisten(woken)

@@ -14,6 +14,7 @@ from dtmf_server.http import validation
 from dtmf_server.http.validation import LABEL_MAX, TEXT_MAX
 
 E164 = Annotated[str, validation.e164]
+RENTALS_MAX = 1_000_000_000
 Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX), validation.text]
 
 
@@ -86,10 +87,44 @@ class NewMessage(Body):
     content: Text
 
 
+Scope = Literal["read", "rent", "send", "topup", "tokens", "webhooks"]
+
+
 class NewToken(Body):
-    """A name for the new token."""
+    """A name for the new token, and what restricts it. With none of the other fields it is unrestricted; a restricted token
+    that creates one passes on what is left out."""
 
     label: Annotated[str, Meta(min_length=1, max_length=LABEL_MAX), validation.line] = "unnamed"
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=6, description="default: all")] | None = None
+    groups: (
+        Annotated[
+            list[Annotated[str, Meta(min_length=1, max_length=64)]],
+            Meta(min_length=1, max_length=100, description="IDs of the groups that it may rent from; default: all"),
+        ]
+        | None
+    ) = None
+    expires_at: Annotated[datetime, Meta(description="ISO 8601; UTC if it has no offset")] | None = None
+    sats_max: Annotated[int, Meta(gt=0, le=SATS_MAX, description="the most that it may cost in all")] | None = None
+    sats_per_day: Annotated[int, Meta(gt=0, le=SATS_MAX, description="the most per day, UTC")] | None = None
+    rentals_max: Annotated[int, Meta(gt=0, le=RENTALS_MAX, description="the most rentals that it may start")] | None = (
+        None
+    )
+
+    def validate(self, *, sandbox: bool, **_: object) -> None:
+        validation.line("label", self.label)
+        for name, given in (("scopes", self.scopes), ("groups", self.groups)):
+            for nth, each in enumerate(given or ()):
+                validation.line(name, each)
+                if each in (given or ())[:nth]:
+                    raise InvalidRequest(name, f"{each!r} is listed twice")
+        if self.expires_at is not None:
+            validation.since_us("expires_at", self.expires_at)
+
+
+class Adoption(Body):
+    """The number whose rental to adopt."""
+
+    e164: E164
 
 
 class NewAccountWebhook(Body):

@@ -171,14 +171,6 @@ class Usage(Struct):
     debt: Sats
 
 
-class Token(Struct):
-    """A token's id and label, never the token itself."""
-
-    id: int
-    label: str
-    created_at: Time
-
-
 class NewTokenAnswer(Struct):
     """A new token, shown only once."""
 

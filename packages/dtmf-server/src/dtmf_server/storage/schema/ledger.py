@@ -57,6 +57,7 @@ accounts = Table(
     Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
     Column("limit_at_us", BigInteger),  # the first `limit_at_us` of its live rentals
+    Column("webhook_token_id", Id),  # the restricted token that set `webhook_url`
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
     partial_index("ix_accounts_limit", "limit_at_us", where="limit_at_us IS NOT NULL"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),
@@ -73,8 +74,66 @@ tokens = Table(
     Column("label", Text, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
     Column("revoked_at_us", BigInteger),
+    # Restrictions (core/token_grant.py). Without scopes, a token may do everything and has no limits.
+    Column("parent_id", Id, ForeignKey("tokens.id")),
+    Column("scopes", Text, CheckConstraint("length(scopes) > 0", name="scopes")),  # separated by spaces
+    Column("allowed_groups", Text),  # a JSON list of group IDs; null: all groups
+    Column(
+        "expires_wall_us",
+        BigInteger,
+        CheckConstraint("expires_wall_us IS NULL OR scopes IS NOT NULL", name="expires"),
+    ),
+    Column("sats_max", BigInteger, CheckConstraint("sats_max IS NULL OR scopes IS NOT NULL", name="sats_max")),
+    Column(
+        "sats_per_day", BigInteger, CheckConstraint("sats_per_day IS NULL OR scopes IS NOT NULL", name="sats_per_day")
+    ),
+    Column("rentals_max", BigInteger, CheckConstraint("rentals_max IS NULL OR scopes IS NOT NULL", name="rentals_max")),
+    # Sums that count against its limits, its children's included (core/token_budget.py). `reserved_sats`: what its live
+    # rentals may cost in all.
+    # `spent_sats`: what those that ended cost. `day_sats`: what was reserved or spent on the UTC day `day`.
+    Column(
+        "reserved_sats",
+        BigInteger,
+        CheckConstraint("reserved_sats >= 0", name="reserved"),
+        nullable=False,
+        server_default="0",
+    ),
+    Column(
+        "spent_sats",
+        BigInteger,
+        CheckConstraint("spent_sats >= 0 AND reserved_sats + spent_sats <= sats_max", name="spent"),
+        nullable=False,
+        server_default="0",
+    ),
+    # The part of `spent_sats` that rentals cost before they were adopted.
+    Column(
+        "adopted_sats",
+        BigInteger,
+        CheckConstraint("adopted_sats >= 0", name="adopted"),
+        nullable=False,
+        server_default="0",
+    ),
+    Column("day", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "day_sats",
+        BigInteger,
+        CheckConstraint("day_sats >= reserved_sats AND day_sats <= sats_per_day", name="day_sats"),
+        nullable=False,
+        server_default="0",
+    ),
+    Column(
+        "rentals_started",
+        BigInteger,
+        CheckConstraint("rentals_started >= 0 AND rentals_started <= rentals_max", name="rentals_started"),
+        nullable=False,
+        server_default="0",
+    ),
     UniqueConstraint("sha256"),
     Index("ix_tokens_account_id", "account_id"),
+    partial_index("ix_tokens_children", "parent_id", where="parent_id IS NOT NULL"),
+    partial_index(
+        "ix_tokens_expires", "expires_wall_us", where="expires_wall_us IS NOT NULL AND revoked_at_us IS NULL"
+    ),
 )
 
 transfers = Table(

@@ -147,6 +147,20 @@ rentals = Table(
     ),
     Column("refunds_setup", Boolean, nullable=False, server_default=false()),
     Column("network", LargeBinary, CheckConstraint("network IS NULL OR refund_percent IS NOT NULL", name="network")),
+    # The restricted tokens that started it and that set its action.
+    Column("token_id", Id, ForeignKey("tokens.id")),
+    Column("action_token_id", Id, ForeignKey("tokens.id")),
+    # If that token has a limit in satoshis: what determined the rental's `max_sats`, and that value, which counts there.
+    Column("reserves", Text, CheckConstraint("reserves IN ('max_sats', 'max_minutes', 'rest')", name="reserves")),
+    Column(
+        "reserved_sats",
+        BigInteger,
+        CheckConstraint(
+            "reserved_sats > 0 AND reserved_sats = max_sats AND (reserved_sats IS NULL"
+            " OR token_id IS NOT NULL) AND (reserved_sats IS NULL) = (reserves IS NULL)",
+            name="reserved",
+        ),
+    ),
     CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
     CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
     CheckConstraint("ended_at_us >= started_at_us", name="order"),
@@ -177,6 +191,10 @@ rentals = Table(
         "ix_rentals_kept",
         *("account_id", "ended_at_us", "id"),
         where="ended_at_us IS NOT NULL AND erased_at_us IS NULL",
+    ),
+    partial_index("ix_rentals_token", "token_id", "id", where="ended_at_us IS NULL AND token_id IS NOT NULL"),
+    partial_index(
+        "ix_rentals_action_token", "action_token_id", "id", where="ended_at_us IS NULL AND action_token_id IS NOT NULL"
     ),
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
     Index("ix_rentals_e164_started_at_us", "e164", "started_at_us"),

@@ -85,7 +85,7 @@ async def post_sign_in(request: Request) -> Response[Any]:
         await runtime_of(request).db.write(lambda tx: _begin(tx, request, given, cookie))
     except UnknownToken as refusal:
         limit.retry_after_s(who)
-        return await _again(request, form, UnknownToken(f"token: {refusal.detail}", field="token"))
+        return await _again(request, form, type(refusal)(f"token: {refusal.detail}", field="token"))
     draft = drafts.decoded(form["draft"])
     if draft is None:
         response = templating.redirect(_next(form["next"]))

@@ -71,7 +71,7 @@ def _label(form: Form) -> str:
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
-        return {"tokens": tokens.of_account(tx, visit.account_id), "mine": visit.token_id}
+        return {"tokens": tokens.of_account(tx, visit.account_id, wall_us=visit.wall_us), "mine": visit.token_id}
 
     more = views.refused(form, refusal)
     return await views.render_page(
