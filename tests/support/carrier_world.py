@@ -245,7 +245,9 @@ class World:
     def _until_next_attempt_s(self) -> float:
         """Return how far the clock may advance now: to the next attempt if the carrier is up, and not while an attempt is in
         progress. A clock that ran ahead would use up the retry schedule, or end the lease of a slow attempt."""
-        waiting = self.rows("SELECT due_at_us, leased_until_us, submitted_at_us FROM deliveries WHERE state = 'waiting'")
+        waiting = self.rows(
+            "SELECT due_at_us, leased_until_us, submitted_at_us FROM deliveries WHERE state = 'waiting'"
+        )
         if any(row["submitted_at_us"] is not None for row in waiting):
             return 0
         if any(row["leased_until_us"] is not None for row in waiting):
