@@ -3,12 +3,14 @@
     process = Preloaded([sys.executable, "-c", "from dtmf_server.cli.main import main; …"], stdout=subprocess.PIPE)
 
 is a Popen whose process is a fork of one that has imported the service and done nothing else, one for each process of the
-tests. `is_possible` says whether a program can be run so: a fresh interpreter with this environment must behave the same.
+tests. With `start_new_session`, a terminal as stdin becomes its controlling terminal. `is_possible` says whether a program
+can be run so: a fresh interpreter with this environment must behave the same.
 """
 
 import array
 import atexit
 import contextlib
+import fcntl
 import importlib
 import io
 import json
@@ -20,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -37,10 +40,22 @@ IMPORTED = [
 ]  # fmt: skip
 
 
-def popen(command: Sequence[str], *, env: Mapping[str, str], stdin: int | None = None) -> "subprocess.Popen[str]":
-    """Start a program with its output in pipes, preloaded if that is possible."""
+def popen(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> "subprocess.Popen[str]":
+    """Start a program, preloaded if that is possible, with its output in pipes unless the options of Popen differ."""
     kind = Preloaded if is_possible(command, env) else subprocess.Popen[str]
-    return kind(command, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return kind(command, env=env, **(pipes | options))  # type: ignore[call-overload, no-any-return]  # the caller's options
+
+
+def run(command: Sequence[str], *, env: Mapping[str, str], timeout_s: float, **options: Any) -> tuple[int, str, str]:
+    """Run a program to its end, preloaded if that is possible. Returns its exit code, stdout and stderr."""
+    with popen(command, env=env, **({"stdin": subprocess.DEVNULL} | options)) as process:
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, out, err
 
 
 def is_possible(command: Sequence[str], env: Mapping[str, str]) -> bool:
@@ -60,10 +75,12 @@ class Preloaded(subprocess.Popen[str]):
     """A Popen of `[sys.executable, "-c", code, …]` or `-m module` or of a file. Its parent is not this process."""
 
     def _execute_child(self, args: Any, _executable: Any, *more: Any) -> None:  # type: ignore[override]  # the positions are those of 3.11 to 3.14
-        (_preexec, _close_fds, _pass_fds, cwd, env, _info, _flags, _shell, *pipes) = more[:14]
+        _preexec, _close_fds, _pass_fds, cwd, env, _info, _flags, _shell, *pipes = more[:14]
         stdin, _, _, stdout, _, stderr = pipes
+        new_session = bool(more[19])
         streams = [own if given == -1 else given for given, own in zip((stdin, stdout, stderr), range(3), strict=True)]
-        request = {"argv": args[1:], "env": dict(os.environ if env is None else env), "cwd": str(cwd or Path.cwd())}
+        environ = dict(os.environ if env is None else env)
+        request = {"argv": args[1:], "env": environ, "cwd": str(cwd or Path.cwd()), "new_session": new_session}
         self._status = _parent().start(request, streams)
         self._status_lock = threading.Lock()
         self.pid = int(self._status.readline())
@@ -221,6 +238,10 @@ def _begin(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     for at, stream in enumerate(streams):
         os.dup2(stream, at)
     os.closerange(3, 4096)
+    if request["new_session"]:
+        os.setsid()
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -233,9 +254,14 @@ def _begin(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
 
 
 def _stream(inherited: Any, fileno: int, mode: str) -> Any:
+    """Return a standard stream, buffered as in a fresh interpreter."""
     raw: Any = io.FileIO(fileno, mode, closefd=False)
-    buffer = io.BufferedReader(raw) if mode == "r" else raw
-    return io.TextIOWrapper(buffer, inherited.encoding, inherited.errors, write_through=True)
+    encoded = (inherited.encoding, inherited.errors)
+    if mode == "r":
+        return io.TextIOWrapper(io.BufferedReader(raw), *encoded)
+    if os.environ.get("PYTHONUNBUFFERED"):
+        return io.TextIOWrapper(raw, *encoded, write_through=True)
+    return io.TextIOWrapper(io.BufferedWriter(raw), *encoded, line_buffering=fileno == 2 or raw.isatty())
 
 
 def _run(argv: list[str]) -> None:

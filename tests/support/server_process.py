@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dtmf_server
-from support.preloaded import popen
+from support import preloaded
 
 COMMAND = [sys.executable, "-c", "from dtmf_server.cli.main import main; raise SystemExit(main())"]
 SOURCE = str(Path(dtmf_server.__file__).parents[1])
@@ -40,14 +39,7 @@ class Said:
 
 def command(*arguments: str | Path, **env: str) -> Said:
     """Run `dtmf-server` with these arguments to its end."""
-    line = [*COMMAND, *map(str, arguments)]
-    with popen(line, env=environment(**env), stdin=subprocess.DEVNULL) as process:
-        try:
-            out, err = process.communicate(timeout=START_TIMEOUT_S)
-        except BaseException:
-            process.kill()
-            raise
-    return Said(process.returncode, out, err)
+    return Said(*preloaded.run([*COMMAND, *map(str, arguments)], env=environment(**env), timeout_s=START_TIMEOUT_S))
 
 
 class Service:
@@ -68,7 +60,7 @@ class Service:
         self.out: list[str] = []
         self.err: list[str] = []
         self._ready = threading.Event()
-        self.process = popen([*program, *self._arguments], env=environment(**env))
+        self.process = preloaded.popen([*program, *self._arguments], env=environment(**env))
         self._readers = [
             threading.Thread(target=self._read, args=pair, daemon=True)
             for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))
