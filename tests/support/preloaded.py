@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 
 from support.paths import PYTHONPATH
 
-# What an interpreter reads at its start; the fork has it from its parent. PYTHONPATH is set in both.
+# An interpreter reads these variables only when it starts. PYTHONPATH is set again in the fork.
 READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC_", "LD_")
 IMPORTED = [
     "alembic.command", "dtmf_server.cli.main", "dtmf_server.cli.run", "dtmf_server.server.process",
