@@ -40,7 +40,7 @@ FAULTS = Tests(
         "tests/carriers/test_http_faults.py",
         "tests/carriers/test_gammu_faults.py",
         "tests/carriers/twilio/test_kill.py",
-        "packages/dtmf-server/tests/carriers/telnyx/test_kill.py",
+        "tests/carriers/telnyx/test_kill.py",
     ],
     full={"DTMF_CARRIER_ROUNDS": "10"},
     printed=[

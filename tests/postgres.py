@@ -120,7 +120,11 @@ def start_server(
             **settings,
         }
         with _running(programs, user, given) as port:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            try:
+                yield url
+            finally:
+                _disconnect(url)
     finally:
         for place in folders:
             shutil.rmtree(place, ignore_errors=True)
@@ -148,6 +152,7 @@ def any_server() -> Iterator[str]:
     finally:
         for database in sorted(made):
             drop_database(url, database)
+        _disconnect(url)
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +162,7 @@ def postgres_url() -> Iterator[str]:
         yield server
 
 
+_connections: dict[str, "psycopg.Connection[tuple[object, ...]]"] = {}  # by server
 _made: dict[str, set[str]] = {}  # server → databases to drop at the end; a server started here is removed as a whole
 
 
@@ -166,10 +172,10 @@ def fresh_database(server: str, *, template: str | None = None) -> str:
     like = "template0" if template is None else urlsplit(template).path.removeprefix("/")
     encoding = sql.SQL(" ENCODING 'UTF8'") if template is None else sql.SQL("")
     command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(like)) + encoding
-    with psycopg.connect(server, autocommit=True) as connection:
-        if connection.info.server_version >= STRATEGIES_SINCE:
-            command += sql.SQL(" STRATEGY FILE_COPY")  # takes half as long as writing every page to the log
-        connection.execute(command)
+    connection = _connection(server)
+    if connection.info.server_version >= STRATEGIES_SINCE:
+        command += sql.SQL(" STRATEGY FILE_COPY")  # takes half as long as writing every page to the log
+    connection.execute(command)
     url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
     _made.setdefault(server, set()).add(url)
     return url
@@ -178,9 +184,21 @@ def fresh_database(server: str, *, template: str | None = None) -> str:
 def drop_database(server: str, url: str) -> None:
     """Drop a database created by `fresh_database`, and close its remaining connections."""
     name = urlsplit(url).path.removeprefix("/")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    _connection(server).execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
     _made[server].discard(url)
+
+
+def _connection(server: str) -> "psycopg.Connection[tuple[object, ...]]":
+    """Return the one connection that creates and drops databases: connecting takes as long as dropping one."""
+    found = _connections.get(server)
+    if found is None or found.closed:
+        found = _connections[server] = psycopg.connect(server, autocommit=True)
+    return found
+
+
+def _disconnect(server: str) -> None:
+    if (connection := _connections.pop(server, None)) is not None:
+        connection.close()
 
 
 def unprivileged(folder: Path) -> User:

@@ -229,6 +229,7 @@ def modem_off(modem: Modem) -> None:
     text = modem.world.sends("modem off")
     modem.wall.advance(seconds=86_400)
     modem.is_up = True
+    modem.world.eventually(modem.world.carrier.can_submit)
     modem.world.settles(text, "sent", "delivered")
 
 

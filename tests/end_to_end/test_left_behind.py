@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +19,7 @@ from dtmf_server.storage import migrate
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 from harness import runtime_over, serving
+from support.preloaded import popen
 from support.server_process import Said, Service, environment, rows
 from support.webhook_receiver import refused_port
 
@@ -31,8 +31,7 @@ ENDS_WITHIN_S = 60
 def play(data: Path, *arguments: str) -> Said:
     """Start it, and stop it with Ctrl-C after its last line. Returns its exit code and output."""
     command = [sys.executable, str(STORY), "--stay", "--data", str(data), *(arguments or ("--port", "0"))]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment()) as process:
+    with popen(command, env=environment()) as process:
         assert process.stdout is not None and process.stderr is not None
         lines = []
         for line in process.stdout:

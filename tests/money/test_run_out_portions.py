@@ -3,7 +3,6 @@ many rentals there are; and a batch of SMS does not wait for all of them."""
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness import DAY_US, give_coins
 from money import dying_run_out
 from money.large_accounts import PRICE, Counting, Renter, ends, sweep
 from money.oracle.minutes import PlainRental, pay_minutes
+from support import preloaded
 from support.paths import PYTHONPATH
 
 MANY = 450
@@ -43,7 +43,8 @@ def die(url: str, renter: Renter, *, now_us: int, nth: int, place: str, who: str
     paths = os.pathsep.join([str(tests), PYTHONPATH])
     arguments = [url, renter.id, now_us, nth, place, who]
     command = [sys.executable, "-m", "money.dying_run_out", *map(str, arguments)]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, timeout=60, check=False).returncode
+    code, _, _ = preloaded.run(command, env={**os.environ, "PYTHONPATH": paths}, timeout_s=60)
+    return code
 
 
 @pytest.mark.parametrize(

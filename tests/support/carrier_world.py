@@ -195,7 +195,7 @@ class World:
         """Wait until a sent SMS has one of these statuses."""
 
         def is_settled() -> bool:
-            self._pass_time(5)
+            self._pass_time(self._until_next_attempt_s())
             (row,) = self.rows("SELECT status FROM messages WHERE content = :text", text=text)
             self.last_status = row["status"]
             return row["status"] in statuses
@@ -242,6 +242,21 @@ class World:
             self.tick()
             time.sleep(0.01)
         return found
+
+    def _until_next_attempt_s(self) -> float:
+        """Return how far the clock may advance now: to the next attempt if the carrier is up, and not while an attempt is in
+        progress. A clock that ran ahead would use up the retry schedule, or end the lease of a slow attempt."""
+        waiting = self.rows(
+            "SELECT due_at_us, leased_until_us, submitted_at_us FROM deliveries WHERE state = 'waiting'"
+        )
+        if any(row["submitted_at_us"] is not None for row in waiting):
+            return 0
+        if any(row["leased_until_us"] is not None for row in waiting):
+            return 1  # a process that was killed leaves a lease behind
+        if not waiting:
+            return 5
+        due_us = min(row["due_at_us"] for row in waiting)
+        return max(0.0, (due_us - self.wall()) / 1_000_000) if self.carrier.can_submit() else 0
 
     def _pass_time(self, seconds: float) -> None:
         """Let an SMS that is to be tried again be due."""

@@ -1,12 +1,12 @@
 """Helpers for tests of `dtmf-server init`: commands in a folder, and answers on a terminal."""
 
 import socket
-import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
+from support import preloaded
 from support.server_process import COMMAND, Said, environment
 from support.terminal import Terminal
 
@@ -28,16 +28,8 @@ def free_port() -> int:
 
 def finished(command: list[str], folder: Path, **env: str) -> Said:
     """Run a command in the folder to its end."""
-    done = subprocess.run(
-        [*PROGRAMS[command[0]], *command[1:]],
-        cwd=folder,
-        env=environment(**env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
+    line = [*PROGRAMS[command[0]], *command[1:]]
+    return Said(*preloaded.run(line, cwd=folder, env=environment(**env), timeout_s=60))
 
 
 def server(folder: Path, *words: object) -> Terminal:

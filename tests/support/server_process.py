@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dtmf_server
+from support import preloaded
 
 COMMAND = [sys.executable, "-c", "from dtmf_server.cli.main import main; raise SystemExit(main())"]
 SOURCE = str(Path(dtmf_server.__file__).parents[1])
@@ -39,15 +39,7 @@ class Said:
 
 def command(*arguments: str | Path, **env: str) -> Said:
     """Run `dtmf-server` with these arguments to its end."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        env=environment(**env),
-        check=False,
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
+    return Said(*preloaded.run([*COMMAND, *map(str, arguments)], env=environment(**env), timeout_s=START_TIMEOUT_S))
 
 
 class Service:
@@ -68,13 +60,7 @@ class Service:
         self.out: list[str] = []
         self.err: list[str] = []
         self._ready = threading.Event()
-        self.process = subprocess.Popen(
-            [*program, *self._arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(**env),
-        )
+        self.process = preloaded.popen([*program, *self._arguments], env=environment(**env))
         self._readers = [
             threading.Thread(target=self._read, args=pair, daemon=True)
             for pair in ((self.process.stdout, self.out), (self.process.stderr, self.err))

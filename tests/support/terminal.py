@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from fcntl import ioctl
 from pathlib import Path
 
+from support import preloaded
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -32,12 +34,13 @@ class Terminal:
         self.said = ""
         command = [*program, *map(str, words)]
         given = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-        self.pid, self.screen = pty.fork()
-        if self.pid == 0:
-            if folder is not None:
-                os.chdir(folder)
-            ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            os.execve(command[0], command, given | {"TERM": "xterm-256color"} | environment)
+        self.screen, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+        env = given | {"TERM": "xterm-256color"} | environment
+        self._process = preloaded.popen(command, env=env, cwd=folder, **streams)
+        self.pid = self._process.pid
+        os.close(theirs)
 
     def until(self, words: str, *, within_s: float = 30) -> str:
         """Wait for a text in the output, and return the output so far; '' waits for the end."""
@@ -63,4 +66,4 @@ class Terminal:
         """Wait for the end. Returns the exit code and the output without colours."""
         said = ESCAPES.sub("", self.until("")).replace("\r\n", "\n")
         os.close(self.screen)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), said
+        return self._process.wait(), said

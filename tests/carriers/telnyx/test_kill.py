@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from support import dying_telnyx
+from carriers.telnyx import dying_server
 from support.providers.telnyx import Telnyx, telnyx
 from support.server_process import Service, request, rows
 
-PROGRAM = [sys.executable, "-P", str(Path(dying_telnyx.__file__))]
+PROGRAM = [sys.executable, "-P", str(Path(dying_server.__file__))]
 PHONE, WITHIN_S = "+31612345678", 120
 # The net charge booked for each message, after refunds.
 BOOKED = (
@@ -50,7 +50,7 @@ def callback_url(service: Service) -> str:
     return service.url.removesuffix("/api/v1") + "/callbacks/carriers/telnyx"
 
 
-@pytest.mark.parametrize("step", dying_telnyx.RECEIVING)
+@pytest.mark.parametrize("step", dying_server.RECEIVING)
 def test_an_sms_whose_process_was_killed_is_repeated_and_stored_once(tmp_path: Path, step: str) -> None:
     data = tmp_path / "data"
     with telnyx() as provider:
@@ -69,7 +69,7 @@ def test_an_sms_whose_process_was_killed_is_repeated_and_stored_once(tmp_path: P
         assert [message["content"] for message in messages] == ["DIE 123456"]
 
 
-@pytest.mark.parametrize("step", dying_telnyx.SENDING)
+@pytest.mark.parametrize("step", dying_server.SENDING)
 def test_an_sms_whose_process_was_killed_is_sent_once_at_most_and_settled_by_its_callback(
     tmp_path: Path, step: str
 ) -> None:

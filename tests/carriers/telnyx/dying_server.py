@@ -1,6 +1,6 @@
 """`dtmf-server` that kills itself with SIGKILL at one step of the first SMS whose text contains DIE, sent or received.
 
-    python -P dying_telnyx.py STEP run --data DIR …
+    python -P dying_server.py STEP run --data DIR …
 
 Steps of sending: before (nothing has been written), accepted (Telnyx's answer has been read, and is not stored), noted (the
 outcome has been committed). Steps of a callback: arrived (nothing is stored), stored (committed, and not answered).
