@@ -24,6 +24,7 @@ from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver, prefetching
+from dtmf_server.payments.rates import RateSource
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
@@ -69,6 +70,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
         db.write_blocking(outbox.release_all)  # held by the previous process with this file, which has ended
     runtime = Runtime(db, clock, settings, prefetching(derive) if derive else None)
     attach_node(config, runtime)
+    runtime.rates = RateSource(config.prices, wall_us=wall_us) if config.prices.currency else None
     return runtime
 
 
