@@ -4,7 +4,7 @@
 2. `accept` rents once per offer. It refuses after the invoice has expired, and if a price has risen.
 3. `close` ends an offer that was refused, so that nothing is rented later without a new choice.
 
-Offers and their outcomes are stored like responses to an Idempotency-Key, which are kept longer than an invoice is valid.
+Offers and their outcomes are stored like responses to an Idempotency-Key, for longer than an invoice is valid.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from dtmf_server.storage.db import Row, Tx
 
 
 class Prices(Struct, frozen=True):
-    """What a rental of a group costs, in satoshis. `month`: at most, in 30 days."""
+    """The prices of a rental, in satoshis. `month`: at most, in 30 days."""
 
     setup: int
     minute: int
@@ -31,7 +31,7 @@ class Prices(Struct, frozen=True):
 
     @property
     def due(self) -> int:
-        """What is due at the start."""
+        """The satoshis due at the start."""
         return self.setup + self.minute
 
     def check(self, rental: Row) -> None:
@@ -42,7 +42,7 @@ class Prices(Struct, frozen=True):
 
 
 class Offer(Struct, frozen=True):
-    """What was chosen: a number of the group, or any (None), at the prices shown."""
+    """The renter's choice: a number of the group, or any (None), at the prices shown."""
 
     group_id: str
     e164: str | None
