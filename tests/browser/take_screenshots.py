@@ -17,7 +17,7 @@ from .conftest import DESKTOP, PHONE, Open, receive, sign_in
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 PAGES = {"landing": "/", "messages": "/messages", "number": "/numbers/{e164}", "rent": "/rent", "top-up": "/top-up"}
-PAGES |= {"sandbox": "/sandbox"}
+PAGES |= {"pay": "/top-up?invoice=1", "sandbox": "/sandbox"}
 SMALLER = """async ([png, quality]) => {
   const image = new Image()
   image.src = 'data:image/png;base64,' + png
@@ -90,6 +90,9 @@ def furnish(db: Database, wall: FakeWall, account_id: int, page: Page, e164: str
     page.get_by_role("button", name="Add 100 000 test sats").click()
     page.get_by_role("button", name="Add as unconfirmed").click()
     expect(page.get_by_text("0 of 2 confirmations")).to_be_visible()
+    page.goto("/top-up?amount=50k")
+    page.get_by_role("button", name="Show QR code").click()
+    expect(page.get_by_text("Waiting for the payment")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,6 +16,7 @@ from .conftest import DESKTOP, PHONE, Open, receive, sign_in
 PUBLIC = ("/", "/sign-in", "/sign-up", "/sign-in/link", "/sign-in/link?key=used", "/account/deleted", "/nowhere")
 PRIVATE = ("/messages", "/messages?q=nothing", "/rent", "/rent?type=local", "/rent/us-mobile", "/numbers/{e164}")
 PRIVATE += ("/numbers/{e164}/end", "/top-up", "/transactions", "/deliveries", "/tokens", "/account")
+PRIVATE += ("/top-up?amount=x", "/top-up?invoice=1", "/top-up?invoice=2", "/top-up?invoice=3")
 PRIVATE += ("/account/delete", "/sandbox", "/rentals", "/numbers", "/numbers/+12025550200")  # the last has ended
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -62,6 +63,14 @@ def live_in(db: Database, page: Page, e164: str) -> None:
     page.get_by_role("button", name="Create address").click()
     page.get_by_role("button", name="Add as unconfirmed").click()
     expect(page.get_by_text("0 of 2 confirmations")).to_be_visible()
+    for _ in range(3):
+        page.goto("/top-up?amount=50k")
+        page.get_by_role("button", name="Show QR code").click()
+        expect(page.get_by_text("Waiting for the payment")).to_be_visible()
+    page.goto("/top-up?invoice=2")
+    page.get_by_role("button", name="Pay with the test wallet").click()
+    expect(page.get_by_text("The payment has arrived")).to_be_visible()
+    db.write_blocking(lambda tx: tx.run("UPDATE lightning_invoices SET expires_at_us = created_at_us + 1 WHERE id = 3"))
 
 
 @pytest.mark.parametrize(("scheme", "size"), [*product(["light", "dark"], ["desktop", "phone"])])
@@ -82,6 +91,12 @@ def test_axe_finds_nothing_and_nothing_overflows(opened: Open, db: Database, e16
     page.goto("/sign-up")
     page.get_by_role("main").get_by_role("button", name="Create account").click()
     found += [f"new token: {violation}" for violation in violations(page)]
+    page.goto("/rent/us-mobile")
+    found += [f"low balance: {violation}" for violation in violations(page)]
+    page.get_by_role("button", name="Pay and rent").click()
+    expect(page.get_by_text("Waiting for the payment")).to_be_visible()
+    found += [f"offer: {violation}" for violation in violations(page)]
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "offer"
     assert found == []
 
 

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from dtmf import DTMF, AsyncDTMF, DTMFError, InsufficientFundsError, InvalidRequestError, NotFoundError, TimedOutError
 from dtmf_server.core.errors import TooManyInvoices
+from dtmf_server.core.rates import RateUnavailable
 from dtmf_server.payments.lightning import bolt11
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
@@ -80,7 +82,7 @@ def test_an_invalid_target_of_a_wait_is_refused_before_any_request(dtmf: DTMF, t
         dtmf.wait_for_deposit(target)
 
 
-@pytest.mark.parametrize("amount", [0, -1, 1.5, "1", True, 2**63])
+@pytest.mark.parametrize("amount", [0, -1, 1.5, b"1", True, 2**63])
 def test_an_invalid_amount_is_refused_before_any_request(dtmf: DTMF, amount: Any) -> None:
     with pytest.raises(ValueError, match="amount must be a whole number of at least 1"):
         dtmf.new_invoice(amount)
@@ -108,7 +110,15 @@ def test_faults_of_the_node_credit_once(dtmf: DTMF, db: Database, wall: FakeWall
 
 def test_bad_input_is_refused(dtmf: DTMF, url: str) -> None:
     ask = asked(url, new_token())
-    for body in ({"amount": 0}, {"amount": -5}, {"amount": 2**53}, {"amount": 1.5}, {"amount": "1"}, {"amoun": 1}):
+    for body in (
+        {"amount": 0},
+        {"amount": -5},
+        {"amount": 2**53},
+        {"amount": 1.5},
+        {"amount": "x"},
+        {"amount": [1]},
+        {"amoun": 1},
+    ):
         refused = ask("POST", "/invoices", body)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), body
     invoice = dtmf.new_invoice(1000)
@@ -214,3 +224,56 @@ def test_invoices_are_limited_per_minute_and_half_is_reserved_for_known_renters(
     wall.advance(seconds=61)
     assert not refused(newcomers[15])
     assert wall.at_us > START_US
+
+
+class Rates:
+    """A rate of 50,000 euros, unless it is not available."""
+
+    currency = "EUR"
+    is_down = False
+
+    async def current_rate(self) -> Decimal:
+        if self.is_down:
+            raise RateUnavailable("the source is down")
+        return Decimal(50_000)
+
+
+async def test_an_amount_in_the_operators_currency_is_converted_to_satoshis(
+    dtmf: DTMF, url: str, runtime: Runtime
+) -> None:
+    with pytest.raises(InvalidRequestError, match="no exchange rate for EUR"):
+        dtmf.new_invoice("5eur")
+    rates = runtime.rates = Rates()
+    invoice = dtmf.new_invoice("5eur")
+    assert invoice["amount"] == 10_000
+    async with AsyncDTMF(new_token(), base_url=url) as client:
+        assert (await client.new_invoice("€0.01"))["amount"] == 20
+        assert (await client.new_invoice("0.001btc"))["amount"] == 100_000
+    with pytest.raises(InvalidRequestError, match="only for EUR, not for USD"):
+        dtmf.new_invoice("5usd")
+    for amount in ("0eur", "eur", "5 000,000eur", "-5eur", "9" * 15 + "eur", "five"):
+        with pytest.raises(InvalidRequestError, match="amount"):
+            dtmf.new_invoice(amount)
+    for nothing in ("", "5eur\n", "x" * 41):
+        with pytest.raises(ValueError, match="amount must be"):
+            dtmf.new_invoice(nothing)
+    rates.is_down = True
+    with pytest.raises(DTMFError, match="amount in satoshis") as caught:
+        dtmf.new_invoice("5eur")
+    assert caught.value.code == "currency_unavailable"
+    assert dtmf.new_invoice(7)["amount"] == 7
+
+
+def test_a_retry_of_an_amount_in_a_currency_returns_the_first_invoice_at_its_rate(
+    dtmf: DTMF, url: str, runtime: Runtime
+) -> None:
+    runtime.rates = Rates()
+    ask = asked(url, new_token())
+    first = ask("POST", "/invoices", {"amount": "5eur"}, Idempotency_Key="once")
+    runtime.rates.current_rate = _doubled  # type: ignore[method-assign]  # the price rises
+    assert ask("POST", "/invoices", {"amount": "5eur"}, Idempotency_Key="once").json() == first.json()
+    assert ask("POST", "/invoices", {"amount": "5eur"}, Idempotency_Key="new").json()["amount"] == 5000
+
+
+async def _doubled() -> Decimal:
+    return Decimal(100_000)

@@ -187,7 +187,7 @@ class AsyncDTMF(BaseClient):
         """List the payments to the account's addresses, including those waiting for confirmations."""
         return await self._perform(endpoints.deposits())
 
-    async def new_invoice(self, amount: int | None = None) -> Invoice:
+    async def new_invoice(self, amount: int | str | None = None) -> Invoice:
         """See DTMF."""
         return await self._perform(endpoints.new_invoice(amount))
 

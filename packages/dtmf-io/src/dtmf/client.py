@@ -203,8 +203,9 @@ class DTMF(BaseClient):
         """List the payments to the account's addresses, including those waiting for confirmations."""
         return self._perform(endpoints.deposits())
 
-    def new_invoice(self, amount: int | None = None) -> Invoice:
-        """Create a Lightning invoice of `amount` satoshis; without an amount, the payer chooses it."""
+    def new_invoice(self, amount: int | str | None = None) -> Invoice:
+        """Create a Lightning invoice of `amount` satoshis, or of a text like '5eur'; without an amount, the payer chooses
+        it. Its `amount` is in satoshis."""
         return self._perform(endpoints.new_invoice(amount))
 
     def invoices(self, after: int = 0) -> Iterator[Invoice]:

@@ -178,7 +178,7 @@ def deposits() -> Call[list[Deposit]]:
 
 def new_invoice(amount: object) -> Call[Invoice]:
     """POST /invoices"""
-    body: dict[str, object] = {} if amount is None else {"amount": validation.whole("amount", amount, least=1)}
+    body: dict[str, object] = {} if amount is None else {"amount": validation.deposit_amount(amount)}
     return Operation("POST", "/invoices", body), _an_object
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LABEL_LENGTH = 64
 _ADDRESS_LENGTH = 128
+_AMOUNT_LENGTH = 40
 _INVOICE_LENGTH = 4_096
 _FAULTS = ("late", "twice", "unreported")
 _CONTENT_LENGTH = 1_600
@@ -55,6 +56,11 @@ def bolt11(value: object) -> str:
     """Check a Lightning invoice: the dict of new_invoice(), or its text."""
     text = value.get("invoice") if isinstance(value, dict) else value
     return _label("invoice", text, most=_INVOICE_LENGTH)
+
+
+def deposit_amount(value: object) -> int | str:
+    """Check an amount: satoshis, or a text like '5eur', which the service reads."""
+    return _label("amount", value, most=_AMOUNT_LENGTH) if isinstance(value, str) else whole("amount", value, least=1)
 
 
 def fault(value: object) -> str:

@@ -57,9 +57,15 @@ def test_a_malformed_duration_is_rejected_and_quoted(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["5eur", "5 EUR", "€5", "$5", "5.50usd"])
-def test_an_amount_in_a_currency_needs_an_exchange_rate(text: str) -> None:
-    with pytest.raises(ValueError, match="needs an exchange rate, and this service has set none"):
+def test_an_amount_in_a_currency_is_left_to_the_service(text: str) -> None:
+    assert formatting.is_in_currency(text)
+    with pytest.raises(ValueError, match="not an amount"):
         formatting.sats(text)
+
+
+@pytest.mark.parametrize("text", ["5", "50k", "0.001btc", "1 sats", "eur", "", "5eurx"])
+def test_other_amounts_are_not_in_a_currency(text: str) -> None:
+    assert not formatting.is_in_currency(text)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dtmf_server.config import ConfigError, Prices, load
-from dtmf_server.payments.rates import REFRESH_S, RETRY_S, RateSource, RateUnavailable
+from dtmf_server.core.rates import RateUnavailable
+from dtmf_server.payments.rates import REFRESH_S, RETRY_S, RateSource
 from support.lightning.http_server import Answer, HttpServer, Received
 
 NOW_US = 1_800_000_000_000_000

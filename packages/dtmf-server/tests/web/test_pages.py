@@ -114,7 +114,7 @@ def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: Fake
     renter = visit()
     renter.do("/", "/sign-up")
     assert "Add funds to get started" in renter.open("/messages").text
-    page = renter.do("/top-up", "/top-up")
+    page = renter.do("/top-up", "/top-up/address")
     assert "bcrt1" in page.text and any(tag == "svg" for tag, _ in page.tags)
     page = renter.do("/top-up", "/sandbox/faucet")
     assert page.path == "/top-up" and "credited" in page.text

@@ -74,14 +74,15 @@ def sats(text: str) -> int:
         places = _PLACES[found[3]]
         if len(found[2] or "") <= places and (amount := int(found[1] + (found[2] or "").ljust(places, "0"))):
             return amount
-    elif _FIAT.fullmatch(stripped):
-        raise ValueError(
-            f"{text!r} needs an exchange rate, and this service has set none: use an amount like 50k or 0.001btc"
-        )
     digits = stripped.removesuffix("sats").strip()
     if not _WHOLE.fullmatch(digits) or int(re.sub("[,_]", "", digits)) < 1:
         raise ValueError(f"not an amount: {text!r}; use whole satoshis, like 50000 or 50,000, or 50k or 0.001btc")
     return int(re.sub("[,_]", "", digits))
+
+
+def is_in_currency(text: str) -> bool:
+    """Return True for an amount that needs the service's exchange rate, like '5eur' or '€5'."""
+    return _FIAT.fullmatch(text.strip().lower()) is not None
 
 
 def bitcoin(amount_sats: int) -> str:

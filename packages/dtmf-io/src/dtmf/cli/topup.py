@@ -11,7 +11,7 @@ from dtmf import endpoints, waiters
 from dtmf.errors import DTMFError, TimedOutError
 
 from . import connect, output, qr
-from .formatting import bitcoin, format_int, format_minute, sats, seconds
+from .formatting import bitcoin, format_int, format_minute, is_in_currency, sats, seconds
 from .options import Json, Last, newest
 from .output import Column
 from .wait import spinner, timed_out
@@ -26,7 +26,7 @@ _WAIT = "15m"  # on a terminal
 
 def topup(
     amount: Annotated[
-        str | None, Parameter(help="The amount, like 50k or 0.001btc; with it, also pay by Lightning.")
+        str | None, Parameter(help="The amount, like 50k, 0.001btc or 5eur; with it, also pay by Lightning.")
     ] = None,
     /,
     *,
@@ -39,7 +39,7 @@ def topup(
 ) -> None:
     """Show a Bitcoin deposit address, with an amount also a Lightning invoice, and their QR code; wait for the deposit.
     Addresses never expire."""
-    asked = None if amount is None else sats(amount)
+    asked = None if amount is None else amount if is_in_currency(amount) else sats(amount)
     timeout_s = seconds(wait if wait is not None else _WAIT if _is_watched(json=json) else "0")
     with connect.client() as dtmf:
         last = _last_deposit(dtmf) if timeout_s else 0
@@ -92,15 +92,20 @@ def unused_address(dtmf: DTMF) -> Address:
     return dtmf.new_address()
 
 
-def _invoice(dtmf: DTMF, amount: int) -> Invoice | None:
-    """Return an invoice, or None if the service can't create one now."""
+def _invoice(dtmf: DTMF, amount: int | str) -> Invoice | None:
+    """Return an invoice, or None if the service can't create one now. Only the service can convert a currency."""
+    if isinstance(amount, str):
+        return dtmf.new_invoice(amount)
     with suppress(DTMFError):
         return dtmf.new_invoice(amount)
     return None
 
 
-def _show(address: Address, asked: int | None, invoice: Invoice | None) -> None:
-    uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if asked else "")
+def _show(address: Address, asked: int | str | None, invoice: Invoice | None) -> None:
+    if invoice and isinstance(asked, str):
+        asked = invoice["amount"]
+        output.line(f"{format_int(asked)} sats")
+    uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if isinstance(asked, int) else "")
     if invoice:
         uri += f"&lightning={invoice['invoice'].upper()}"
         output.line((invoice["invoice"], "bold"))

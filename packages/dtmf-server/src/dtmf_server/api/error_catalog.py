@@ -77,6 +77,12 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         meaning="Your account has no Lightning invoice with this ID.",
         fix="Use an `id` from `GET /api/v1/invoices`.",
     ),
+    "currency_unavailable": Entry(
+        status=503,
+        title="Currency unavailable",
+        meaning="The amount is in a currency, and the service has no current exchange rate.",
+        fix="Give the amount in satoshis, or try again later. As the operator, see `dtmf-server doctor`.",
+    ),
     "link_used": Entry(
         status=404,
         title="Link used",
@@ -329,6 +335,13 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         meaning="The HTTP layer refused the request for a reason without a code of its own.",
         fix="Read `detail`, and correct the request.",
         detail="The request can't be carried out.",
+    ),
+    "price_changed": Entry(
+        status=409,
+        title="Price changed",
+        meaning="The price of the group has risen since the page showed it. Nothing was rented.",
+        fix="Check the new price on the page, and rent again.",
+        where=WEBSITE,
     ),
     "signed_out": Entry(
         status=401,

@@ -8,12 +8,12 @@ import msgspec
 from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
 
-from dtmf_server.api import transactions
+from dtmf_server.api import request_body, transactions
 from dtmf_server.api.pagination import ID_MAX, After, Limit
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.errors import LightningNotConfigured
-from dtmf_server.http import sse
+from dtmf_server.http import deposit_amount, sse
 from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations import invoices as operations
 from dtmf_server.operations.idempotency import StoredResponse
@@ -30,6 +30,7 @@ def _refuse_without_node(runtime: Runtime) -> None:
 async def _write_then_create(request: Request, act: Callable[[Tx, Caller], Any], *, body: bytes) -> StoredResponse:
     """Commit the wanted invoice, then have the node create it. The response stored for the Idempotency-Key is the ID of
     the invoice, so that a retry continues with the same one."""
+    await _convert_amount(request, body)
     is_new = False
 
     def first(tx: Tx, caller: Caller) -> Any:
@@ -46,6 +47,14 @@ async def _write_then_create(request: Request, act: Callable[[Tx, Caller], Any],
     return transactions.answer(201, await transactions.read(request, lambda tx, caller: _one(tx, caller, wanted.id)))
 
 
+async def _convert_amount(request: Request, body: bytes) -> None:
+    """Convert an amount given as a text, which may need the exchange rate, before the transaction."""
+    amount = request_body.decode(body or b"{}", requests.NewInvoice).amount
+    if isinstance(amount, str):
+        amount = await deposit_amount.in_sats(runtime_of(request), amount)
+    request.scope["dtmf.amount_sats"] = amount  # type: ignore[typeddict-unknown-key]  # a scope holds anything
+
+
 @operation(
     post,
     "/invoices",
@@ -56,15 +65,16 @@ async def _write_then_create(request: Request, act: Callable[[Tx, Caller], Any],
     write=_write_then_create,
     responses=transactions.answers(201, responses.Invoice),
 )
-def post_invoices(tx: Tx, caller: Caller, new: requests.NewInvoice, *, request: Request) -> responses.WantedInvoice:
-    """Create an invoice; without an amount the payer chooses it. An account may create 10 a minute and have 100 open."""
+def post_invoices(tx: Tx, caller: Caller, _: requests.NewInvoice, *, request: Request) -> responses.WantedInvoice:
+    """Create an invoice; without an amount the payer chooses it. An amount in the operator's currency is converted at the
+    current exchange rate. An account may create 10 a minute and have 100 open."""
     runtime = runtime_of(request)
     assert runtime.invoices is not None
     return responses.WantedInvoice(
         operations.want(
             tx,
             caller.account_id,
-            amount_sats=new.amount,
+            amount_sats=request.scope["dtmf.amount_sats"],  # type: ignore[typeddict-item]  # set by _convert_amount
             external_id=secrets.token_hex(16),
             description=runtime.invoices.description,
             expiry_s=runtime.invoices.expiry_s,

@@ -3,7 +3,8 @@
 import asyncio
 
 from dtmf_server.config import Config
-from dtmf_server.payments.rates import RateSource, RateUnavailable
+from dtmf_server.core.rates import RateUnavailable
+from dtmf_server.payments.rates import RateSource
 from dtmf_server.runtime.clock import wall_us
 
 

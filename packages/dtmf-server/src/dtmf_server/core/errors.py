@@ -84,12 +84,13 @@ class InsufficientFunds(Refusal):
     status, code, title = 402, "insufficient_funds", "Insufficient funds"
 
     def __init__(self, *, balance: int, required: int) -> None:
+        self.shortfall = required - balance
         super().__init__(
-            f"this costs {required} satoshis and the balance is {balance}: deposit {required - balance} more",
+            f"this costs {required} satoshis and the balance is {balance}: deposit {self.shortfall} more",
             balance=balance,
             required=required,
-            shortfall=required - balance,
-            topup_url=topup_url(required - balance),
+            shortfall=self.shortfall,
+            topup_url=topup_url(self.shortfall),
         )
 
 
@@ -127,6 +128,12 @@ class NumberTaken(Refusal):
     """This number can't be rented now: choose another one from GET /api/v1/groups/{id}/numbers."""
 
     status, code, title = 409, "number_taken", "Number taken"
+
+
+class PriceChanged(Refusal):
+    """The price of this group has risen since it was shown: check the new one, and rent again."""
+
+    status, code, title = 409, "price_changed", "Price changed"
 
 
 class TooManySupplyNumbers(Refusal):
@@ -204,6 +211,12 @@ class LightningUnavailable(Refusal):
     """The Lightning node can't be reached right now: try again with the same Idempotency-Key."""
 
     status, code, title = 503, "lightning_unavailable", "Lightning unavailable"
+
+
+class CurrencyUnavailable(Refusal):
+    """The exchange rate is not available right now: give the amount in satoshis."""
+
+    status, code, title = 503, "currency_unavailable", "Currency unavailable"
 
 
 class InvoicePaid(Refusal):

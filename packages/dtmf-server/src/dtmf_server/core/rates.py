@@ -15,6 +15,10 @@ _is_index = re.compile(r"0\Z|[1-9][0-9]{0,8}\Z").match
 _is_number = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?\Z").match
 
 
+class RateUnavailable(Exception):
+    """There is no usable rate. The text names the cause and the setting to change."""
+
+
 def sats_for(amount: Decimal, rate: Decimal) -> int:
     """Return the satoshis that `amount` of the currency buys at `rate`, the price of one bitcoin, rounded up.
 

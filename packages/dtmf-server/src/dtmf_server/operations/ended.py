@@ -11,7 +11,7 @@ from dtmf_server.core.billing import minutes_started
 from dtmf_server.core.errors import NumberNotRented
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.timestamps import iso
-from dtmf_server.core.units import DAY_US
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import account
 from dtmf_server.storage import ended_rentals, rentals
 from dtmf_server.storage.db import Row, Tx
@@ -33,6 +33,7 @@ class Money:
 
     runs_out_at_us: int | None
     ran_out: list[dict[str, Any]]  # rentals, the last to end first
+    day_cost: int  # satoshis per day of the live rentals, or else of those that ended
 
 
 def money(tx: Tx, account_id: int, *, now_us: int, warn_us: int) -> Money:
@@ -50,7 +51,9 @@ def money(tx: Tx, account_id: int, *, now_us: int, warn_us: int) -> Money:
         started_us = ended_rentals.newest_live_start_us(tx, account_id)
         ran_out = [] if started_us is not None and started_us > ran_out[0]["ended_at_us"] else ran_out
     soon = depletes_at_us is not None and depletes_at_us - now_us <= warn_us
-    return Money(depletes_at_us if soon else None, ran_out)
+    per_minute = account.standing(tx, account_id, now_us=now_us).cost_per_minute if soon else 0
+    per_minute = per_minute or sum(rental["cost_per_minute"] for rental in ran_out)
+    return Money(depletes_at_us if soon else None, ran_out, per_minute * DAY_US // MINUTE_US)
 
 
 def newest(tx: Tx, account_id: int, *, before: int | None, limit: int, now_us: int) -> list[dict[str, Any]]:

@@ -11,16 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from dtmf_server.config import Prices
-from dtmf_server.core.rates import SOURCE_MAX_BYTES, parse_rate
+from dtmf_server.core.rates import SOURCE_MAX_BYTES, RateUnavailable, parse_rate
 from dtmf_server.payments.lightning.base import NodeUnavailable
 from dtmf_server.payments.lightning.node_api import NodeApi
 
 REFRESH_S, RETRY_S = 60.0, 10.0  # how long a rate is used before the next is read, and a failure before the next try
 TIMEOUT_S = 10.0
-
-
-class RateUnavailable(Exception):
-    """There is no usable rate. The text names the cause and the setting to change."""
 
 
 @dataclass(frozen=True, slots=True)

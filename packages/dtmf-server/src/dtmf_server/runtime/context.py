@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Protocol
@@ -63,6 +64,17 @@ class InvoiceCreator(Protocol):
         """
 
 
+class Rates(Protocol):
+    """The price of one bitcoin in the operator's currency."""
+
+    @property
+    def currency(self) -> str:
+        """The code of the currency in ISO 4217."""
+
+    async def current_rate(self) -> Decimal:
+        """Return the price of one bitcoin. Raises RateUnavailable."""
+
+
 @dataclass(slots=True)
 class Runtime:
     """The service as one process sees it."""
@@ -74,4 +86,5 @@ class Runtime:
     troubles: dict[str, str] = field(default_factory=dict)  # why a worker is not running, by its name
     traces: Mapping[str, Trace] = field(default_factory=dict)  # the recorder of each carrier's traffic
     invoices: InvoiceCreator | None = None  # None: no Lightning
+    rates: Rates | None = None  # None: amounts in satoshis only
     folder: Path | None = None  # of the SQLite file; None: the database is on a server

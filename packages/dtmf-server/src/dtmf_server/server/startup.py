@@ -25,6 +25,7 @@ from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
 from dtmf_server.operations import account, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver, prefetching
+from dtmf_server.payments.rates import RateSource
 from dtmf_server.runtime.clock import Clock, wall_us
 from dtmf_server.runtime.context import Runtime, Settings
 from dtmf_server.server import sandbox_seed
@@ -72,6 +73,7 @@ def open_runtime(config: Config, url: str, clock: Clock | None = None) -> Runtim
     if url.startswith("sqlite:///"):
         runtime.folder = sqlite_path(url).parent
     attach_node(config, runtime)
+    runtime.rates = RateSource(config.prices, wall_us=wall_us) if config.prices.currency else None
     return runtime
 
 

@@ -31,6 +31,15 @@ def begin(tx: Tx, *, account_id: int, key: str, fingerprint: bytes, wall_us: int
     )
 
 
+def find(tx: Tx, *, account_id: int, key: str) -> Row | None:
+    """Return the stored response to this key's request, or None."""
+    return tx.one(
+        "SELECT status, body FROM idempotency WHERE account_id = :account_id AND key = :key",
+        account_id=account_id,
+        key=key,
+    )
+
+
 def finish(
     tx: Tx, *, account_id: int, key: str, status: int, body: bytes | None, secret: bool, rental_id: int | None
 ) -> None:

@@ -207,6 +207,16 @@ def of_account(tx: Tx, account_id: int, *, after: int, limit: int) -> list[Row]:
     )
 
 
+def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
+    """Return an account's last invoices, newest first, without those that were never created."""
+    return tx.all(
+        f"SELECT {_COLUMNS} FROM lightning_invoices WHERE account_id = :account_id AND payment_hash IS NOT NULL"
+        " ORDER BY id DESC LIMIT :limit",
+        account_id=account_id,
+        limit=limit,
+    )
+
+
 def all_paid(tx: Tx, *, after: int, limit: int) -> list[Row]:
     """Return settled invoices of all accounts with IDs above `after`, oldest first."""
     return tx.all(

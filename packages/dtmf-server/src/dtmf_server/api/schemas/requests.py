@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from dtmf_server.core.deposit_amounts import TEXT_MAX as AMOUNT_MAX
 from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.http import validation
@@ -166,9 +167,13 @@ class SandboxDeposit(Body):
 
 
 class NewInvoice(Body):
-    """The amount of a Lightning invoice, in satoshis; without it, the payer chooses."""
+    """The amount of a Lightning invoice, in satoshis or a text like `5eur` or `0.001btc`; without it, the payer chooses."""
 
-    amount: Annotated[int, Meta(gt=0, le=SATS_MAX)] | None = None
+    amount: (
+        Annotated[int, Meta(gt=0, le=SATS_MAX)]
+        | Annotated[str, Meta(min_length=1, max_length=AMOUNT_MAX, examples=["5eur"])]
+        | None
+    ) = None
 
 
 class SandboxPayment(Body):

@@ -23,6 +23,7 @@ _PATHS = {  # forms that people type into: their fields, and the page each is on
     re.compile(rf"({_NUMBER})/action"): ("action", "forward_to", "webhook_url", "shown_action", "shown_destination"),
     re.compile(r"(/deliveries)/warnings"): ("warnings_url",),
     re.compile(r"(/tokens)"): ("label",),
+    re.compile(r"(/top-up)"): ("amount", "return"),
     re.compile(r"(/sandbox)/phone"): ("to", "from", "text"),
     re.compile(r"(/sandbox)/faucet"): ("amount", "pending", "back"),
 }
@@ -51,7 +52,7 @@ class Draft:
             "webhook_url": _("Webhook"),
             "warnings_url": _("Low balance warnings"),
             "label": _("Token name"),
-            "amount": _("Satoshis"),
+            "amount": _("Amount"),
         }
         values = {"store": _("Store it here only"), "forward": _("Forward it"), "webhook": _("Post it to a webhook")}
         return [

@@ -25,7 +25,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
         return _sign_in_first(request)
     if isinstance(error, csrf.CsrfRejected) and csrf.is_same_origin(request):
         return _send_again(request)
-    return _page(request, error.status, _words_of(error))
+    return _page(request, error.status, _words_of(request, error))
 
 
 def _sign_in_first(request: Request) -> Response[Any]:
@@ -93,7 +93,7 @@ def _page(request: Request, status: int, words: _Words) -> Response[Any]:
     return templating.html(templating.plain_page(status, title, text, link=link), status=status, zipped=zipped)
 
 
-def _words_of(error: Refusal) -> _Words:
+def _words_of(request: Request, error: Refusal) -> _Words:
     inbox = (_("Go to messages"), "/messages")
     if isinstance(error, SignedOut):
         return _("You're signed out"), _("Your session has ended. Sign in again."), (_("Sign in"), "/sign-in")
@@ -104,7 +104,8 @@ def _words_of(error: Refusal) -> _Words:
         )
         return _("You aren't renting this number"), text, (_("Ended rentals"), "/rentals")
     if isinstance(error, InsufficientFunds):
-        return _("Your balance is too low"), _sentence(error.detail), (_("Top up"), "/top-up")
+        link = templating.top_up_address(request, error.shortfall)
+        return _("Your balance is too low"), _sentence(error.detail), (_("Top up"), link)
     if isinstance(error, StorageUnavailable):
         return _words(503)
     if error.status == 404:

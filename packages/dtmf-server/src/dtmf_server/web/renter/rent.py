@@ -6,24 +6,27 @@ from typing import Any
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from dtmf_server.core.errors import GroupNotFound, Refusal
-from dtmf_server.core.monthly_cap import PERIOD_MINUTES
+from dtmf_server.core.errors import GroupNotFound, InsufficientFunds, InvalidRequest, PriceChanged, Refusal
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.http import validation
-from dtmf_server.http.client_address import network_of
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import account, catalog, rent
+from dtmf_server.operations import account, catalog, rent, rent_offers
+from dtmf_server.operations.rent_offers import Prices
 from dtmf_server.storage import numbers
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.views import Caller
+from dtmf_server.web.renter import rent_offer
 from dtmf_server.web.renter.limits import label_of, limit_of
 
 PLENTY = 20  # free numbers are counted up to this
 CHOICES = 12  # free numbers to choose from
+OTHERS = 5  # groups to choose from if this one is sold out
 DIGITS_MAX = 15
+# For how many minutes to pay if the balance is too low; the first one is chosen unless another is.
+PERIODS = {"60": _("1 hour"), "1440": _("1 day"), "43200": _("30 days"), "1": _("The first minute only")}
 
 
 @get("/rent")
@@ -43,76 +46,110 @@ async def get_rent(request: Request) -> Response[Any]:
 
 @get("/rent/{group_id:str}")
 async def get_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
-    """Show what the rental costs and ask for confirmation."""
-    return await _confirm(request, group_id)
+    """Show what the rental costs and ask for confirmation; with `?invoice=`, wait for the payment of an offer."""
+    return await rent_offer.page(request, group_id) or await _confirm(request, group_id)
 
 
 @post("/rent/{group_id:str}")
 async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response[Any]:
-    """Rent a number."""
-    settings = runtime_of(request).settings
+    """Rent a number at the price shown. If the balance is too low, offer it for an invoice."""
+    runtime = runtime_of(request)
 
     def start(tx: Tx, visit: Caller, form: Form) -> str:
-        e164 = validation.e164("e164", chosen) if (chosen := form.line("e164")) else None
+        prices = _prices(form)
         rental = rent.start(
             tx,
             visit.account_id,
             group_id,
             now_us=visit.now_us,
-            cooldown_us=settings.cooldown_us,
-            e164=e164,
-            rules=settings.supply,
+            cooldown_us=runtime.settings.cooldown_us,
+            e164=_e164(form),
+            rules=runtime.settings.supply,
             max_minutes=limit_of(form, "max_minutes"),
             max_sats=limit_of(form, "max_sats"),
             label=label_of(form),
-            network=None if settings.sandbox else network_of(request.scope, settings.trusted_proxies),
+            network=rent_offer.network(request),
         )
+        if prices is not None:
+            prices.check(rental)
         return f"/numbers/{rental['e164']}?done=rented"
 
-    return await views.handle_form(
-        request, start, again=lambda form, refusal: _confirm(request, group_id, form=form, refusal=refusal)
-    )
+    async def again(form: Form, refusal: Refusal) -> Response[Any]:
+        prices = _prices(form) if isinstance(refusal, InsufficientFunds | PriceChanged) else None
+        if isinstance(refusal, InsufficientFunds) and prices is not None and runtime.invoices is not None:
+            minutes = int(form["minutes"]) if form["minutes"] in PERIODS else 1
+            limits = (limit_of(form, "max_minutes"), limit_of(form, "max_sats"), label_of(form))
+            offer = rent_offers.Offer(group_id, _e164(form), prices, *limits)
+            return await rent_offer.make(request, offer, minutes=minutes, again=confirm)
+        return await confirm(form, refusal)
+
+    async def confirm(form: Form, refusal: Refusal) -> Response[Any]:
+        return await _confirm(request, group_id, form=form, refusal=refusal)
+
+    return await views.handle_form(request, start, again=again)
+
+
+def _e164(form: Form) -> str | None:
+    """Return the chosen number; None for any."""
+    return validation.e164("e164", chosen) if (chosen := form.line("e164")) else None
+
+
+def _prices(form: Form) -> Prices | None:
+    """Return the prices that the page showed, if it was a page with prices."""
+    if not form["prices"]:
+        return None
+    if not re.fullmatch(r"[0-9]{1,16}( [0-9]{1,16}){3}", form["prices"]):
+        raise InvalidRequest("prices", _("Load the page again."))
+    return Prices(*map(int, form["prices"].split(" ")))
 
 
 async def _confirm(
     request: Request, group_id: str, *, form: Form = EMPTY, refusal: Refusal | None = None
 ) -> Response[Any]:
-    cooldown_us = runtime_of(request).settings.cooldown_us
+    runtime = runtime_of(request)
     digits = "".join(re.findall("[0-9]", request.query_params.get("contains", "")))[:DIGITS_MAX]
+    closed = await rent_offer.closed(request, group_id)
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         group = numbers.group(tx, group_id) if "\0" not in group_id else None
         if group is None:
             raise GroupNotFound(_("This group of numbers doesn't exist."))
-        usage = account.usage(tx, visit.account_id, now_us=visit.now_us)
-        free = catalog.available(
-            tx, group_id, contains=digits, limit=CHOICES, now_us=visit.now_us, cooldown_us=cooldown_us
-        )
-        has_free = bool(free) or numbers.count_free(
-            tx, group_id, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=1
-        )
-        outcomes = catalog.outcomes(tx, group_id, now_us=visit.now_us)
-        rest = usage.balance - group["setup_cost"] - group["rental_cost_per_minute"]
-        per_minute = usage.cost_per_minute + group["rental_cost_per_minute"]
-        lasts_us = rest // per_minute * MINUTE_US if per_minute and rest >= 0 else None
-        month = (
-            group["rental_cost_per_minute"] * PERIOD_MINUTES if group["monthly_cap"] is None else group["monthly_cap"]
-        )
+        stock = _stock(tx, visit, group, digits=digits, cooldown_us=runtime.settings.cooldown_us)
+        usage, prices = account.usage(tx, visit.account_id, now_us=visit.now_us), rent_offers.prices_of(group)
+        rest = usage.balance - prices.due
+        per_minute = usage.cost_per_minute + prices.minute
         return {
             "group": group,
+            "prices": prices,
             "rest": rest,
-            "lasts_us": lasts_us,
-            "free": free,
-            "has_free": has_free,
+            "lasts_us": rest // per_minute * MINUTE_US if per_minute and rest >= 0 else None,
             "digits": digits,
-            "outcomes": outcomes,
-            "per_month": month,
+            "outcomes": catalog.outcomes(tx, group_id, now_us=visit.now_us),
+            **stock,
         }
 
-    more = views.refused(form, refusal)
     return await views.render_page(
-        request, "rent_group.html", gather, status=views.status_of(refusal), nav="rent", **more
+        request,
+        "rent_group.html",
+        gather,
+        status=views.status_of(refusal),
+        nav="rent",
+        closed=closed,
+        periods=PERIODS if runtime.invoices is not None else {},
+        **views.refused(form, refusal),
     )
 
 
-ROUTES = [get_rent, get_rent_group, post_rent_group]
+def _stock(tx: Tx, visit: Caller, group: Row, *, digits: str, cooldown_us: int) -> dict[str, Any]:
+    """Return free numbers of the group; if it has none, other groups that have some."""
+    when = {"now_us": visit.now_us, "cooldown_us": cooldown_us}
+    free = catalog.available(tx, group["id"], contains=digits, limit=CHOICES, **when)
+    has_free = bool(free) or bool(numbers.count_free(tx, group["id"], at_most=1, **when))
+    others: list[Row] = []
+    if not has_free:
+        counts = numbers.free_by_group(tx, at_most=1, **when)
+        others = [other for other in numbers.groups_of_type(tx, group["type"]) if counts[other["id"]]][:OTHERS]
+    return {"free": free, "has_free": has_free, "others": others}
+
+
+ROUTES = [get_rent, get_rent_group, post_rent_group, rent_offer.post_accept]

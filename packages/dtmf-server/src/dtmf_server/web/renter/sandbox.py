@@ -1,6 +1,7 @@
-"""`/sandbox`: a test phone that exchanges messages with your numbers, a faucet for test coins, and the clock."""
+"""`/sandbox`: a test phone that exchanges messages with your numbers, a faucet for test coins, a test wallet for Lightning
+invoices, and the clock."""
 
-from typing import Any
+from typing import Any, cast
 
 from litestar import Response, get, post
 
@@ -8,25 +9,34 @@ from dtmf.e164 import is_e164
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented, Refusal
 from dtmf_server.core.inbound import InboundMessage
+from dtmf_server.core.lightning import MSAT
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain
-from dtmf_server.operations import deposit, sandbox
+from dtmf_server.http.sandbox_sync import run_due_work, wait_for_chain, wait_for_lightning
+from dtmf_server.operations import deposit, sandbox, simulated_lightning
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.operations.rent import live_rental, newest_rentals
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import conversations, deposits
+from dtmf_server.storage import conversations, deposits, invoices
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.web.kit import views
+from dtmf_server.web.kit import drafts, views
 from dtmf_server.web.kit.forms import EMPTY, Form
 from dtmf_server.web.kit.i18n import _
+from dtmf_server.web.kit.pagination import digits
 from dtmf_server.web.kit.views import Caller
 
 PHONE = "+13105550123"  # the test phone's number, reserved for fiction
 SENDER_MAX = 64
 COINS_MAX = 100_000_000
 SHOWN = 30  # messages on the test phone
+PAYABLE = 10  # invoices
+ANY_AMOUNT_MSAT = 10_000 * MSAT  # paid to an invoice without an amount
+FAULTS = {
+    "": _("Normally"),
+    "late": _("Even if it has expired"),
+    "twice": _("Reported twice by the node"),
+}
 ADVANCES_S = {
     "600": _("10 minutes"),
     "3600": _("1 hour"),
@@ -86,6 +96,32 @@ async def post_faucet(request: Request) -> Response[Any]:
     return response
 
 
+@post("/sandbox/pay")
+async def post_pay(request: Request) -> Response[Any]:
+    """Pay an invoice from the test wallet: once, after it has expired, or so that the node reports it twice."""
+    runtime = _runtime(request)
+    if runtime.invoices is None or not runtime.invoices.is_simulated:
+        raise NotFound
+
+    def pay(tx: Tx, visit: Caller, form: Form) -> str:
+        row = invoices.by_id(tx, digits(form["invoice"]) or 0)
+        if row is None or row["account_id"] != visit.account_id or row["bolt11"] is None:
+            raise InvalidRequest("invoice", _("Choose one of your invoices."))
+        if form["fault"] not in FAULTS:
+            raise InvalidRequest("fault", _("Choose how to pay."))
+        amount_msat = None if row["amount_msat"] else ANY_AMOUNT_MSAT
+        fault = cast(simulated_lightning.Fault | None, form["fault"] or None)
+        simulated_lightning.pay(
+            tx, visit.account_id, row["bolt11"], amount_msat=amount_msat, fault=fault, now_us=visit.now_us
+        )
+        return form["back"] if drafts.safe(form["back"]) else "/sandbox?done=settled"
+
+    response = await views.handle_form(request, pay, again=lambda form, refusal: _page(request, form, refusal))
+    if response.status_code == 303:
+        await wait_for_lightning(runtime)
+    return response
+
+
 @post("/sandbox/clock")
 async def post_clock(request: Request) -> Response[Any]:
     """Move the clock forward and process what came due before responding."""
@@ -127,7 +163,7 @@ def _runtime(request: Request) -> Runtime:
 
 
 async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = None) -> Response[Any]:
-    _runtime(request)
+    runtime = _runtime(request)
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         newest = newest_rentals(tx, visit.account_id, now_us=visit.now_us)
@@ -137,6 +173,9 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
             "seen": _seen(tx, visit),
             "phone": PHONE,
             "advances": ADVANCES_S,
+            "payable": _payable(tx, visit),
+            "has_wallet": runtime.invoices is not None and runtime.invoices.is_simulated,
+            "faults": FAULTS,
         }
 
     more = views.refused(form, refusal)
@@ -145,9 +184,16 @@ async def _page(request: Request, form: Form = EMPTY, refusal: Refusal | None = 
     )
 
 
+def _payable(tx: Tx, visit: Caller) -> list[dict[str, Any]]:
+    """Return the account's last invoices that are not paid."""
+    rows = invoices.newest_of_account(tx, visit.account_id, limit=SHOWN)
+    unpaid = [row for row in rows if row["state"] != "settled"][:PAYABLE]
+    return [dict(row) | {"is_expired": row["expires_at_us"] <= visit.now_us} for row in unpaid]
+
+
 def _seen(tx: Tx, visit: Caller) -> list[Row]:
     """Return the latest messages between the account's numbers and other phones, oldest first."""
     return list(reversed(conversations.newest(tx, visit.account_id, limit=SHOWN)))
 
 
-ROUTES = [get_sandbox, post_phone, post_faucet, post_clock]
+ROUTES = [get_sandbox, post_phone, post_faucet, post_pay, post_clock]

@@ -100,11 +100,29 @@ async function refresh(address = location.href) {
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
   for (const old of document.querySelectorAll('[data-live]')) {
     const fresh = page.getElementById(old.id)
-    if (!fresh || old.querySelector('details[open]') || old.contains(document.activeElement)) continue
+    const used = old.querySelector('details[open]') || old.contains(document.activeElement)
+    if (!fresh || (used && old.dataset.live !== 'always')) continue
     enhance(fresh)
     if (fresh.innerHTML !== old.innerHTML) old.replaceWith(document.adoptNode(fresh))
   }
+  proceed(true)
 }
+
+// --- payments: when one has arrived, submit the form that waits for it, or return to the page that it was for
+
+const ONWARD_AFTER_MS = 1500 // long enough to read that it has arrived
+
+function proceed(arrived) {
+  const form = document.querySelector('form[data-submit]')
+  const onward = arrived && document.querySelector('a[data-onward]')
+  if (proceed.done || !(form || onward)) return
+  proceed.done = true
+  if (form) form.requestSubmit()
+  else setTimeout(() => location.replace(onward.href), ONWARD_AFTER_MS)
+}
+
+const timed = document.querySelector('[data-refresh-s]')
+if (timed) setTimeout(() => refresh().catch(() => {}), Math.min(timed.dataset.refreshS * 1000 + 500, 2 ** 31 - 1))
 
 // Go to the sign-in page, unless the user has typed something: submitting the form then keeps it through signing in.
 function signedOut() {
@@ -208,6 +226,7 @@ function refreshAside() {
 }
 
 if (after) {
+  proceed(false)
   listen()
   addEventListener('visibilitychange', () => {
     if (document.hidden) return
