@@ -28,7 +28,12 @@ OTHER_BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/deliveries/retry": {"since": "2018-01-01T01:01:02"},
     "POST /api/v1/deliveries/test": {"e164": "+12025550199"},
 }
-SECRET = {"POST /api/v1/tokens", "POST /api/v1/accounts", "POST /api/v1/webhook_secret"}
+SECRET = {
+    "POST /api/v1/tokens",
+    "POST /api/v1/accounts",
+    "POST /api/v1/webhook_secret",
+    "POST /api/v1/sign_in_links",
+}
 
 
 def repeatable(renter: Renter) -> dict[str, Call]:

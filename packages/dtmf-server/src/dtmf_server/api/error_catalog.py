@@ -3,25 +3,12 @@
 docs/reference/errors.md is generated from this module, and the `type` of a problem document points there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from dtmf_server.api.error_entry import CALLBACKS, OPERATOR, WEBSITE, Entry
+from dtmf_server.api.sign_up_errors import SIGN_UP_ERRORS
+
 TYPE_PREFIX = "/docs/reference/errors#"
-API, WEBSITE, CALLBACKS, OPERATOR = "API", "website", "carriers' callbacks", "dtmf-server commands"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One code. `members` are those of the example, and `detail` too where the exception's docstring isn't it."""
-
-    status: int
-    title: str
-    meaning: str
-    fix: str
-    detail: str = ""
-    members: Mapping[str, Any] = field(default_factory=dict)
-    where: str = API
 
 
 def problem_type(code: str) -> str:
@@ -59,6 +46,7 @@ ERRORS: dict[str, Entry] = {
         detail="this takes 5013 satoshis and the balance is 0: deposit 5013 more",
         members={"balance": 0, "required": 5013, "shortfall": 5013, "topup_url": "/top-up?amount=5013"},
     ),
+    **SIGN_UP_ERRORS,
     "signup_closed": Entry(
         status=403,
         title="Sign-up is closed",

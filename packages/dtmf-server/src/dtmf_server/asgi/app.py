@@ -26,6 +26,7 @@ from dtmf_server.api import (
     query_validation,
     request_body,
     sandbox,
+    sign_up,
     tokens,
 )
 from dtmf_server.api.openapi import document
@@ -80,7 +81,7 @@ def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
 @lru_cache(maxsize=2)
 def _routes(*, is_sandbox: bool) -> Litestar:
     """Build all routes, which takes 100 ms; cached, since the runtime's state comes with each request."""
-    resources = [account, account_webhook, tokens, deposits, invoices, numbers, messages, events, deliveries]
+    resources = [account, sign_up, account_webhook, tokens, deposits, invoices, numbers, messages, events, deliveries]
     resources += [sandbox] if is_sandbox else []
     api = Router(
         "/api/v1",

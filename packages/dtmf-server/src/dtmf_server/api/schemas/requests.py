@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta, Struct, field
 
+from dtmf_server.core.errors import InvalidRequest
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.http import validation
 from dtmf_server.http.validation import LABEL_MAX, TEXT_MAX
@@ -114,6 +115,18 @@ class NewInvoice(Body):
     """The amount of a Lightning invoice, in satoshis; without it, the payer chooses."""
 
     amount: Annotated[int, Meta(gt=0, le=SATS_MAX)] | None = None
+
+
+class NewAccount(Body):
+    """Empty to open an account at once, where the operator allows it. `amount`: pay this many satoshis by Lightning, which
+    become the balance. `claim`: the secret of a sign-up that is paid."""
+
+    amount: Annotated[int, Meta(gt=0, le=SATS_MAX)] | None = None
+    claim: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+    def validate(self, *, sandbox: bool, e164: str = "", wait: float = 0) -> None:
+        if self.amount is not None and self.claim is not None:
+            raise InvalidRequest("claim", "can't be combined with an amount: send one of them")
 
 
 class SandboxPayment(Body):
