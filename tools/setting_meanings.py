@@ -43,6 +43,7 @@ MEANINGS = {
     "prices.rate_max_age_s": "An older price is not used.",
     "messages.parts_wait_s": "How long an SMS of several parts waits for the missing ones before it is stored as it is.",
     "signup.mode": "Who may open an account: anyone, or only the operator (`dtmf-server accounts open`).",
+    "signup.paid": "Whether anyone can open an account by a Lightning payment, whatever `signup.mode` is. Needs `[lightning]`.",
     "retention.message_days": "How long texts are stored after their rental ends.",
     "rest.hours": "How long a number is reserved for its last renter before others can rent it.",
     "limits.requests_per_second": "How many requests per second one token or address may make in the long run.",

@@ -30,3 +30,10 @@ def test_the_accounts_webhook_is_shown_set_and_removed(dtmf: DTMF, run: Run, ref
     assert refused("webhook", "nonsense")[0] == 2
     assert "No URL" in run("webhook", "none").out
     assert dtmf.account_webhook() is None
+
+
+def test_parked_deliveries_are_retried_by_time(dtmf: DTMF, run: Run, refused: Refused) -> None:
+    assert run("deliveries", "retry", "--since", "2026-01-01").out == "0 deliveries are queued again.\n"
+    assert run("deliveries", "retry", "--since", "2026-01-01T10:00:00", "--json").out == "0\n"
+    assert refused("deliveries", "retry")[0] == refused("deliveries", "retry", "1", "--since", "2026-01-01")[0] == 2
+    assert refused("deliveries", "retry", "--since", "yesterday")[0] == 2

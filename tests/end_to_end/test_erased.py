@@ -123,6 +123,8 @@ NO_TEXT = {
     "service.mode",
     "service.webhook_key",
     "sign_in_links.sha256",
+    "sign_ups.claim_sha256",
+    "sign_ups.network",  # a keyed hash of the network that asked for it, while the invoice can be paid
     "simulated_blocks.hash",
     "simulated_invoices.bolt11",
     "simulated_invoices.external_id",

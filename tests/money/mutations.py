@@ -290,6 +290,18 @@ FAULTS = [
         'if known[hash_]["state"] == "open"',
         "a payment after expiry is not credited",
     ),
+    Fault(
+        "operations/invoices.py",
+        'for row in paid if row["account_id"] == NOBODY}',
+        'for row in paid if row["account_id"] == SUSPENSE}',
+        "a paid sign-up opens no account",
+    ),
+    Fault(
+        "operations/invoices.py",
+        "accounts.add(tx, now_us=now_us)\n",
+        "next(iter(opened.values()), {}).get('account_id') or accounts.add(tx, now_us=now_us)\n",
+        "sign-ups that are paid at once get the same account",
+    ),
     # --- the meter and the tables
     Fault(
         "operations/meter.py",

@@ -133,9 +133,10 @@ def test_a_proxy_is_used_and_named(connect: Any, stub: Stub) -> None:
         connect(proxy="")
 
 
-def test_another_event_loop_is_refused_clearly() -> None:
+@pytest.mark.parametrize("transport", [None, object()])
+def test_another_event_loop_is_refused_clearly(transport: Any) -> None:
     """As under trio, where asyncio has no running loop."""
-    call = AsyncDTMF(TOKEN).account()
+    call = AsyncDTMF(TOKEN, transport=transport).account()
     with pytest.raises(RuntimeError, match="Under trio, call DTMF"):
         call.send(None)
 

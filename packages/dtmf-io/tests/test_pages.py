@@ -68,6 +68,29 @@ def test_page_ids_that_do_not_ascend_are_an_error_not_an_endless_loop(dtmf: Any,
     assert len(stub.received) == 1
 
 
+def test_the_newest_messages_come_first_page_by_page(dtmf: Any, stub: Stub) -> None:
+    for newest in (300, 200, 100):
+        stub.answers(page(newest - 99, 100)[::-1])
+    stub.answers([])
+    items = dtmf.messages(N, after=7, newest_first=True)
+    assert [item["id"] for item in islice(items, 100)] == list(range(300, 200, -1))
+    assert len(stub.received) == 1
+    assert [item["id"] for item in items] == list(range(200, 0, -1))
+    assert [request.target.split("limit=100&")[1] for request in stub.received] == [
+        f"order=desc&before={before}" for before in (2**63 - 1, 201, 101, 1)
+    ]
+    assert all(request.target.startswith("/api/v1/messages?e164=%2B1234567890&after=7&") for request in stub.received)
+
+
+@pytest.mark.parametrize("last", [{"id": 300}, {"id": "1"}, {}, 7])
+def test_newest_first_ids_that_do_not_descend_are_an_error(dtmf: Any, stub: Stub, last: Any) -> None:
+    stub.answers(page(201, 100)[::-1])
+    stub.answers([*page(101, 99)[::-1], last])
+    with pytest.raises(ServerError, match="do not descend"):
+        list(islice(dtmf.messages(newest_first=True), 500))
+    assert len(stub.received) == 2
+
+
 def test_a_dict_instead_of_a_page_is_an_error(dtmf: Any, stub: Stub) -> None:
     stub.answers({"id": 1})
     with pytest.raises(ServerError, match="not a JSON array"):

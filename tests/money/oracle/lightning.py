@@ -7,9 +7,9 @@ from dtmf_server.core.lightning import SettledPayment
 
 @dataclass(slots=True)
 class PlainInvoice:
-    """An invoice, and what the payer sent and the node deducted, once it is paid."""
+    """An invoice, and what the payer sent and the node deducted, once it is paid. A sign-up's has no account before."""
 
-    account_id: int
+    account_id: int | None
     sent_msat: int | None = None
     fee_msat: int = 0
 
@@ -20,19 +20,19 @@ class PlainNode:
 
     invoices: dict[str, PlainInvoice] = field(default_factory=dict)
 
-    def create(self, account_id: int) -> str:
+    def create(self, account_id: int | None) -> str:
         """Return the payment hash of a new invoice."""
         payment_hash = f"{len(self.invoices) + 1:064x}"
         self.invoices[payment_hash] = PlainInvoice(account_id)
         return payment_hash
 
-    def pay(self, payment_hash: str, sent_msat: int, fee_msat: int) -> tuple[int, int]:
-        """Pay an invoice. Return the effect on the books: (account, satoshis); 0 if it was paid before."""
+    def pay(self, payment_hash: str, sent_msat: int, fee_msat: int) -> int:
+        """Pay an invoice. Return the effect on its account's balance: 0 if it was paid before."""
         invoice = self.invoices[payment_hash]
         if invoice.sent_msat is not None:
-            return invoice.account_id, 0
+            return 0
         invoice.sent_msat, invoice.fee_msat = sent_msat, min(fee_msat, sent_msat)
-        return invoice.account_id, sent_msat // 1000
+        return sent_msat // 1000
 
     def reported(self, payment_hash: str) -> SettledPayment:
         """Return what the node reports of a paid invoice, however often."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import endpoints, validation, waiters
-from .settings import BaseClient, Settings
+from .settings import ANONYMOUS, BaseClient, Settings
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Number,
         SandboxClock,
         SentMessage,
+        SignUp,
         Token,
         Transaction,
         Usage,
@@ -59,6 +60,24 @@ class AsyncDTMF(BaseClient):
         proxy: str | None = None,
     ) -> None:
         super().__init__(Settings(token, base_url, timeout, max_retries, ca=ca, proxy=proxy), transport)
+
+    @classmethod
+    async def sign_up(cls, amount: int, **options: Any) -> SignUp:
+        """Sign up by a Lightning payment; see DTMF.sign_up()."""
+        async with cls(ANONYMOUS, **options) as client:
+            return await client._perform(endpoints.sign_up(amount))
+
+    @classmethod
+    async def claim(
+        cls,
+        sign_up: SignUp | str,
+        *,
+        timeout: float = 180,  # noqa: ASYNC109 - as in DTMF
+        **options: Any,
+    ) -> str:
+        """Wait until a sign-up is paid, and return the token of its account; see DTMF.claim()."""
+        async with cls(ANONYMOUS, **options) as client:
+            return await client._wait(waiters.for_token(sign_up, timeout))
 
     async def account(self) -> Account:
         """Return the account: its balance in satoshis."""
@@ -149,8 +168,17 @@ class AsyncDTMF(BaseClient):
         """Send an SMS from a rented number to another phone. Returns the queued message."""
         return await self._perform(endpoints.send_message(e164, to, content))
 
-    def messages(self, e164: str | None = None, *, after: int = 0) -> AsyncIterator[FullMessage]:
-        """Iterate over the messages of one rented number, or of all, oldest first, starting after the id `after`."""
+    def messages(
+        self, e164: str | None = None, *, after: int = 0, newest_first: bool = False
+    ) -> AsyncIterator[FullMessage]:
+        """Iterate over the messages of one rented number, or of all, with ids above `after`: oldest first, or newest first,
+        which leaves out those that arrive meanwhile."""
+        if newest_first:
+            first = endpoints.messages_before(e164, endpoints.NEWEST, after)
+            older = endpoints.next_before
+            return self._pages(
+                lambda before: endpoints.messages_before(e164, before, after), first, endpoints.NEWEST, older
+            )
         return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
     async def wait_for_message(
@@ -289,6 +317,10 @@ class AsyncDTMF(BaseClient):
         """Replace the webhook secret and return the new one. For 24 hours, webhooks are signed with both."""
         return await self._perform(endpoints.rotate_webhook_secret())
 
+    async def sign_in_link(self) -> str:
+        """Return a URL that signs in to the website as this token, once, within a day."""
+        return await self._perform(endpoints.sign_in_link(self._settings.base_url))
+
     async def account_webhook(self) -> str | None:
         """Return the URL that receives the account's own events, or None."""
         return await self._perform(endpoints.account_webhook())
@@ -334,9 +366,9 @@ class AsyncDTMF(BaseClient):
 
     def _engine(self) -> Any:
         """Return the caller's transport, else the engine of this event loop: connections are bound to their loop."""
+        here = _here()
         if self._transport is not None:
             return self._transport
-        here = _here()
         engine = self._engines.get(here)
         if engine is None:
             from .http_transport import AsyncHttpTransport  # noqa: PLC0415  # as above
@@ -347,14 +379,18 @@ class AsyncDTMF(BaseClient):
         return engine
 
     async def _pages(
-        self, page_after: Callable[[int], Call[list[Answer]]], first: Call[list[Answer]], after: int
+        self,
+        page_after: Callable[[int], Call[list[Answer]]],
+        first: Call[list[Answer]],
+        after: int,
+        next_cursor: Callable[[list[Answer], int], int | None] = endpoints.next_after,
     ) -> AsyncIterator[Answer]:
         call, cursor = first, after
         while True:
             page = await self._perform(call)
             for item in page:
                 yield item
-            following = endpoints.next_after(page, cursor)
+            following = next_cursor(page, cursor)
             if following is None:
                 return
             call, cursor = page_after(following), following

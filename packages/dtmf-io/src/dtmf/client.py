@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import endpoints, validation, waiters
-from .settings import BaseClient, Settings
+from .settings import ANONYMOUS, BaseClient, Settings
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Number,
         SandboxClock,
         SentMessage,
+        SignUp,
         Token,
         Transaction,
         Usage,
@@ -68,6 +69,29 @@ class DTMF(BaseClient):
         proxy: str | None = None,
     ) -> None:
         super().__init__(Settings(token, base_url, timeout, max_retries, ca=ca, proxy=proxy), transport)
+
+    @classmethod
+    def sign_up(cls, amount: int, **options: Any) -> SignUp:
+        """Sign up by a Lightning payment: return an invoice of `amount` satoshis, which become the balance, and its claim.
+        `options` are those of DTMF.
+
+        >>> sign_up = DTMF.sign_up(5_000)
+        >>> pay(sign_up["invoice"])  # with a wallet
+        >>> dtmf = DTMF(DTMF.claim(sign_up))
+
+        Store the claim before you pay: only it opens the account. Raises PermissionDeniedError if the operator doesn't
+        allow this."""
+        with cls(ANONYMOUS, **options) as client:
+            return client._perform(endpoints.sign_up(amount))
+
+    @classmethod
+    def claim(cls, sign_up: SignUp | str, *, timeout: float = 180, **options: Any) -> str:
+        """Wait until a sign-up is paid, and return the token of its account.
+
+        sign_up: the result of sign_up(), or its claim. If the token is lost, claim again within 7 days: that creates
+        another token, and revokes the one before. Raises TimedOutError after `timeout` seconds; the claim stays valid."""
+        with cls(ANONYMOUS, **options) as client:
+            return client._wait(waiters.for_token(sign_up, timeout))
 
     def account(self) -> Account:
         """Return the account: its balance in satoshis."""
@@ -166,8 +190,15 @@ class DTMF(BaseClient):
         """Send an SMS from a rented number to another phone. Returns the queued message."""
         return self._perform(endpoints.send_message(e164, to, content))
 
-    def messages(self, e164: str | None = None, *, after: int = 0) -> Iterator[FullMessage]:
-        """Iterate over the messages of one rented number, or of all, oldest first, starting after the id `after`."""
+    def messages(self, e164: str | None = None, *, after: int = 0, newest_first: bool = False) -> Iterator[FullMessage]:
+        """Iterate over the messages of one rented number, or of all, with ids above `after`: oldest first, or newest first,
+        which leaves out those that arrive meanwhile."""
+        if newest_first:
+            first = endpoints.messages_before(e164, endpoints.NEWEST, after)
+            older = endpoints.next_before
+            return self._pages(
+                lambda before: endpoints.messages_before(e164, before, after), first, endpoints.NEWEST, older
+            )
         return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
     def wait_for_message(
@@ -314,6 +345,10 @@ class DTMF(BaseClient):
         """Replace the webhook secret and return the new one. For 24 hours, webhooks are signed with both."""
         return self._perform(endpoints.rotate_webhook_secret())
 
+    def sign_in_link(self) -> str:
+        """Return a URL that signs in to the website as this token, once, within a day."""
+        return self._perform(endpoints.sign_in_link(self._settings.base_url))
+
     def account_webhook(self) -> str | None:
         """Return the URL that receives the account's own events, or None."""
         return self._perform(endpoints.account_webhook())
@@ -369,13 +404,17 @@ class DTMF(BaseClient):
         return engine
 
     def _pages(
-        self, page_after: Callable[[int], Call[list[Answer]]], first: Call[list[Answer]], after: int
+        self,
+        page_after: Callable[[int], Call[list[Answer]]],
+        first: Call[list[Answer]],
+        after: int,
+        next_cursor: Callable[[list[Answer], int], int | None] = endpoints.next_after,
     ) -> Iterator[Answer]:
         call, cursor = first, after
         while True:
             page = self._perform(call)
             yield from page
-            following = endpoints.next_after(page, cursor)
+            following = next_cursor(page, cursor)
             if following is None:
                 return
             call, cursor = page_after(following), following

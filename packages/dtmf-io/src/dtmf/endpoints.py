@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Number,
         SandboxClock,
         SentMessage,
+        SignUp,
         Token,
         Transaction,
         Usage,
@@ -40,26 +41,34 @@ if TYPE_CHECKING:
     Call: TypeAlias = tuple["Operation", Callable[[Any], Answer]]
 
 PAGE_LENGTH = 100
+NEWEST = 2**63 - 1  # above every id
 
 
 class Operation:
     """A request before its address, token and idempotency key are added."""
 
     # Not a dataclass: importing `dataclasses` takes longer than the rest of `import dtmf`.
-    __slots__ = ("body", "method", "path", "wants_result")
+    __slots__ = ("body", "is_public", "method", "path", "wants_result")
 
     def __init__(
-        self, method: str, path: str, body: dict[str, object] | None = None, *, wants_result: bool = False
+        self,
+        method: str,
+        path: str,
+        body: dict[str, object] | None = None,
+        *,
+        wants_result: bool = False,
+        is_public: bool = False,
     ) -> None:
         self.method = method
         self.path = path
         self.body = body
         self.wants_result = wants_result
+        self.is_public = is_public  # carries no token and no idempotency key, and a 402 is a result
 
     @property
     def is_keyed(self) -> bool:
         """True if the request carries an idempotency key, so that a retry doesn't take effect twice."""
-        return self.method in {"POST", "DELETE"}
+        return self.method in {"POST", "DELETE"} and not self.is_public
 
 
 def account() -> Call[Account]:
@@ -155,6 +164,13 @@ def messages(e164: object, after: object) -> Call[list[FullMessage]]:
     return Operation("GET", f"/messages?{chosen}{_page(after)}"), _a_list
 
 
+def messages_before(e164: object, before: int, after: object) -> Call[list[FullMessage]]:
+    """GET /messages, one page, newest first"""
+    operation, read = messages(e164, after)
+    operation.path += f"&order=desc&before={before}"
+    return operation, read
+
+
 def received(e164: str, after: int, wait_s: float) -> Call[list[FullMessage]]:
     """GET /messages, received in the current rental; a long poll"""
     chosen = f"e164={_escaped(e164)}&inbound=true&current=true"
@@ -195,6 +211,26 @@ def invoice(invoice_id: object) -> Call[Invoice]:
 def credited(after: int, wait_s: float = 0) -> Call[list[DepositEvent]]:
     """GET /events as JSON, only of credited deposits; a long poll"""
     return Operation("GET", f"/events?kind=deposit.credited&{_page(after)}&wait={wait_s:.3f}"), _a_list
+
+
+def open_account() -> Call[str]:
+    """POST /accounts"""
+    return Operation("POST", "/accounts", {}, is_public=True), lambda answer: str(_only(answer, "token")["token"])
+
+
+def sign_up(amount: object) -> Call[SignUp]:
+    """POST /accounts, which answers with an invoice"""
+    body: dict[str, object] = {"amount": validation.whole("amount", amount, least=1)}
+    names = ("invoice", "payment_hash", "amount", "expires_at", "claim")
+    return Operation("POST", "/accounts", body, is_public=True), lambda answer: _only(answer, *names)
+
+
+def claim(secret: str, wait_s: float) -> Call[list[Any]]:
+    """POST /accounts, of a paid sign-up; a long poll"""
+    path = f"/accounts?wait={wait_s:.3f}"
+    return Operation(
+        "POST", path, {"claim": secret}, is_public=True
+    ), lambda answer: [{**answer, "id": 1}] if "token" in _an_object(answer) else []
 
 
 def usage() -> Call[Usage]:
@@ -261,6 +297,11 @@ def rotate_webhook_secret() -> Call[str]:
     return Operation("POST", "/webhook_secret"), _secret
 
 
+def sign_in_link(base_url: str) -> Call[str]:
+    """POST /sign_in_links"""
+    return Operation("POST", "/sign_in_links"), lambda answer: base_url + str(_only(answer, "path")["path"])
+
+
 def account_webhook() -> Call[str | None]:
     """GET /account/webhook"""
     return Operation("GET", "/account/webhook"), _url
@@ -323,12 +364,18 @@ def next_after(page: list[Any], after: int) -> int | None:
     return None if len(page) < PAGE_LENGTH else last_id(page, after)
 
 
-def last_id(page: list[Any], after: int) -> int:
+def next_before(page: list[Any], before: int) -> int | None:
+    """Return the cursor of the next page of newest-first items. Raises ServerError like last_id()."""
+    return None if len(page) < PAGE_LENGTH else last_id(page, before, newest_first=True)
+
+
+def last_id(page: list[Any], cursor: int, *, newest_first: bool = False) -> int:
     """Return the id of a page's last item.
-    Raises ServerError if the ids don't ascend, because paging would never end."""
+    Raises ServerError if the ids don't ascend, or descend, because paging would never end."""
     last = page[-1].get("id") if isinstance(page[-1], dict) else None
-    if not isinstance(last, int) or last <= after:
-        raise ServerError(f"the service's page ids do not ascend: id {quote(last)} is in the page after {after}")
+    if not isinstance(last, int) or (last >= cursor if newest_first else last <= cursor):
+        order, where = ("descend", "before") if newest_first else ("ascend", "after")
+        raise ServerError(f"the service's page ids do not {order}: id {quote(last)} is in the page {where} {cursor}")
     return last
 
 
@@ -355,6 +402,12 @@ def _an_object(answer: Any) -> Any:
     if isinstance(answer, dict):
         return answer
     raise ValueError("not a JSON object")
+
+
+def _only(answer: Any, *names: str) -> Any:
+    if missing := [name for name in names if name not in _an_object(answer)]:
+        raise ValueError(f"no {missing[0]}")
+    return {name: answer[name] for name in names}
 
 
 def _a_list(answer: Any) -> Any:

@@ -51,11 +51,9 @@ class RetryState:
         self._deadline_s = now_s + settings.timeout_s
         self._made = 0
         self._sent = False  # whether any request may have reached the service
-        self._headers = {
-            "Authorization": f"Bearer {settings.token}",
-            "Accept": "application/json",
-            "User-Agent": f"dtmf-python/{__version__}",
-        }
+        self._headers = {"Accept": "application/json", "User-Agent": f"dtmf-python/{__version__}"}
+        if not operation.is_public:
+            self._headers["Authorization"] = f"Bearer {settings.token}"
         self._body = b""
         if operation.is_keyed:
             self._headers["Idempotency-Key"] = key
@@ -102,6 +100,10 @@ class RetryState:
     def pause_after_answer_s(self, _answer: Any, *, now_s: float, uniform: float) -> float | None:
         """Return None: a call is complete after its first answer."""
         return None
+
+    def is_answer(self, reply: Reply) -> bool:
+        """Return whether the reply has a result."""
+        return reply.is_success or (reply.status == 402 and self._operation.is_public)
 
     def answer(self, reply: Reply) -> Any:
         """Return the JSON value of a successful reply, None if it has no body.

@@ -69,7 +69,7 @@ def _answer(attempts: RetryState, read: Callable[[Any], Answer], transport: Tran
             )
         else:
             attempts.note(request, reply)
-            if not reply.is_success:
+            if not attempts.is_answer(reply):
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), uniform=_uniform())
             else:
                 answer = _read(attempts, reply, read)
@@ -120,7 +120,7 @@ async def _answer_async(attempts: RetryState, read: Callable[[Any], Answer], tra
             )
         else:
             attempts.note(request, reply)
-            if not reply.is_success:
+            if not attempts.is_answer(reply):
                 pause_s = attempts.pause_after_reply_s(reply, now_s=monotonic(), wall_s=time(), uniform=_uniform())
             else:
                 answer = _read(attempts, reply, read)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 SANDBOX_URL = "http://127.0.0.1:8000"
+ANONYMOUS = "(no token)"  # of a client that only signs up; never sent
 _ENDLESS_RETRIES = 1_000_000
 
 

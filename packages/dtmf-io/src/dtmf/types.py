@@ -286,6 +286,16 @@ class Deposit(TypedDict):
     status: str
 
 
+class SignUp(TypedDict):
+    """The invoice that opens an account. `claim` is the secret that claims it, `expires_at` the invoice's expiry in UTC."""
+
+    invoice: str
+    payment_hash: str
+    amount: int
+    expires_at: str
+    claim: str
+
+
 class Invoice(TypedDict):
     """A Lightning invoice. `amount` is None if the payer chooses it. `status` is 'open', 'settled' or 'expired'."""
 

@@ -262,3 +262,11 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:  # a lone surrogate
         return False
     return True
+
+
+def claim(value: object) -> str:
+    """Return the claim of a sign-up: itself, or in the result of sign_up(). It isn't quoted: it is a secret."""
+    secret = value.get("claim") if isinstance(value, dict) else value
+    if isinstance(secret, str) and secret:
+        return secret
+    raise ValueError("the claim must be the result of sign_up(), or the claim in it")

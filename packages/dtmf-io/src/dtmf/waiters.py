@@ -80,6 +80,13 @@ def for_deposit(to: object, timeout_s: object, after: int) -> Wait[DepositEvent]
     return spec, lambda event: event if event.get(key) == value else None
 
 
+def for_token(sign_up: object, timeout_s: object) -> Wait[str]:
+    """Return a wait for the payment of a sign-up, whose result is the account's token."""
+    secret = validation.claim(sign_up)
+    spec = WaitSpec("", lambda _, wait_s: endpoints.claim(secret, wait_s), timeout_s, 0, "the invoice was not paid")
+    return spec, lambda opened: str(opened["token"])
+
+
 def _wanted(match: object) -> Callable[[FullMessage], Any]:
     """Return the predicate that selects a message. Raises ValueError for an invalid `match`."""
     if match is None:

@@ -195,9 +195,10 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
         "GET /api/v1/account": Call(200),
         "GET /api/v1/usage": Call(200),
         "GET /api/v1/transactions": Call(200, query={"after": 0, "limit": 100}),
-        "POST /api/v1/accounts": Call(201),
+        "POST /api/v1/accounts": Call(201, query={"wait": 0}),
         "GET /api/v1/account/webhook": Call(200),
         "PUT /api/v1/account/webhook": Call(200, {"url": renter.hook}),
+        "POST /api/v1/sign_in_links": Call(201),
         "GET /api/v1/addresses": Call(200),
         "POST /api/v1/addresses": Call(201),
         "GET /api/v1/deposits": Call(200),
@@ -220,7 +221,9 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
         ),
         "POST /api/v1/message": Call(204, {"from": renter.e164, "to": OTHER_PHONE, "content": "hello"}),
         "GET /api/v1/messages": Call(
-            200, query={"after": 0, "limit": 100, "wait": 0, "current": "true", "inbound": "true", **number}
+            200,
+            query={"order": "asc", "after": 0, "before": 10**9, "limit": 100, "wait": 0}
+            | {"current": "true", "inbound": "true", **number},
         ),
         "GET /api/v1/events": Call(
             200, query={"after": 0, "limit": 100, "wait": 0, "kind": "deposit.credited"}, headers=AS_LIST

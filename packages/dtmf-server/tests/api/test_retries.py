@@ -29,7 +29,12 @@ OTHER_BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/deliveries/test": {"e164": "+12025550199"},
     "POST /api/v1/numbers/adopt": {"e164": "+12025550199"},
 }
-SECRET = {"POST /api/v1/tokens", "POST /api/v1/accounts", "POST /api/v1/webhook_secret"}
+SECRET = {
+    "POST /api/v1/tokens",
+    "POST /api/v1/accounts",
+    "POST /api/v1/webhook_secret",
+    "POST /api/v1/sign_in_links",
+}
 
 
 def repeatable(renter: Renter) -> dict[str, Call]:

@@ -18,8 +18,9 @@ from .formatting import (
     format_second,
     signed,
 )
-from .options import Json, Last, newest
+from .options import Format, Json, Last, Quiet, chosen, newest
 from .output import Column
+from .templates import print_items
 
 if TYPE_CHECKING:
     from dtmf import DTMF
@@ -66,21 +67,28 @@ def transactions(
     last: Last = None,
     after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
+    form: Format = None,
+    quiet: Quiet = False,
 ) -> None:
-    """List all changes of your balance, newest last. Shows the last 25; with --json all, one object per line."""
+    """List all changes of your balance, newest last. Shows the last 25; with --json or --format all, one per line."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
     with connect.client() as dtmf:
         found = dtmf.transactions(after)
-        if json:
-            output.json_lines(newest(found, last, else_last=None))
+        if template or as_json:
+            every = newest(found, last, else_last=None)
+            print_items(every, template) if template else output.json_lines(every)
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
 
 
-def deposits(*, json: Json = False) -> None:
+def deposits(*, json: Json = False, form: Format = None, quiet: Quiet = False) -> None:
     """List the payments to your addresses, including those waiting for confirmations."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{txid}:{vout}")
     with connect.client() as dtmf:
         found = dtmf.deposits()
-    if json:
+    if template:
+        print_items(found, template)
+    elif as_json:
         output.json(found)
     elif not found:
         output.line("No deposits yet.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from . import connect, output
 from .formatting import format_minute
-from .options import Json, Last, Number, newest, rented_numbers
+from .options import Format, Json, Last, Number, Quiet, chosen, newest, rented_numbers
 from .output import Column
+from .templates import print_items
 
 if TYPE_CHECKING:
     from dtmf.types import Delivery
@@ -31,24 +33,41 @@ def listed(
     last: Last = None,
     after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
+    form: Format = None,
+    quiet: Quiet = False,
 ) -> None:
-    """List the deliveries of forwards, webhooks and sends, newest last. Shows the last 25; with --json all, one object
-    per line."""
+    """List the deliveries of forwards, webhooks and sends, newest last. Shows the last 25; with --json or --format all,
+    one per line."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
     with connect.client() as dtmf:
         found = dtmf.deliveries(state, e164=number, after=after)
-        if json:
-            output.json_lines(newest(found, last, else_last=None))
+        if template or as_json:
+            every = newest(found, last, else_last=None)
+            print_items(every, template) if template else output.json_lines(every)
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
 
 
 @deliveries.command
-def retry(delivery: Annotated[int, Parameter(help="The id of the delivery.")], /, *, json: Json = False) -> None:
+def retry(
+    delivery: Annotated[int | None, Parameter(help="The id of the delivery.")] = None,
+    /,
+    *,
+    since: Annotated[
+        datetime | None,
+        Parameter(help="Instead, all parked webhook deliveries of messages since then, in UTC.", metavar="TIME"),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Retry a delivery, even if it was delivered."""
+    if (delivery is None) == (since is None):
+        raise ValueError("give the id of a delivery, or --since")
     with connect.client() as dtmf:
-        again = dtmf.retry_delivery(delivery)
+        again = dtmf.retry_deliveries(since) if since else dtmf.retry_delivery(delivery or 0)
     if json:
         output.json(again)
+    elif isinstance(again, int):
+        output.line(f"{again} deliveries are queued again.")
     else:
         output.line(f"Delivery {again['id']} to {again['destination']} is queued again.")
 

@@ -75,7 +75,7 @@ def one_line(text: str) -> str:
 
 def _fix(error: Exception) -> str:
     match error:
-        case AuthenticationError():
+        case AuthenticationError() if error.code != "invalid_claim":
             fix = f": correct {'DTMF_TOKEN' if os.environ.get('DTMF_TOKEN') else 'it with dtmf login'}"
         case InsufficientFundsError():
             missing = (error.required or 0) - (error.balance or 0)

@@ -42,7 +42,7 @@ def login(
             raise CommandError(exit_codes.AUTH, f"{place.url} rejected this token; nothing was saved") from error
     file = credentials.save(Credentials(place.url, place.token))
     output.line("Signed in to ", (place.url, "bold"), f", {format_int(balance)} sats. Saved in {file}")
-    _warn(place.url)
+    warn(place.url)
 
 
 def logout() -> None:
@@ -78,7 +78,8 @@ def _asked_for(url: str | None) -> connect.Endpoint:
     return connect.Endpoint(where, token.strip())
 
 
-def _warn(url: str) -> None:
+def warn(url: str) -> None:
+    """Warn about an unencrypted address, and about variables that override what was saved."""
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in connect.LOOPBACK:
         print("dtmf: the token is sent to this address unencrypted: use https:// to protect it", file=sys.stderr)

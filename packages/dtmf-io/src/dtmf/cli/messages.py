@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -12,7 +13,8 @@ from dtmf.cli.message_view import show_messages
 from . import connect, output
 from .exit_codes import USAGE, CommandError
 from .formatting import format_int
-from .options import Json, Last, Number, newest, rented_numbers
+from .options import Format, Json, Last, Number, Quiet, chosen, not_negative, rented_numbers
+from .templates import print_items
 
 if TYPE_CHECKING:
     pass
@@ -30,14 +32,20 @@ def messages(
     last: Last = None,
     after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
+    form: Format = None,
+    quiet: Quiet = False,
 ) -> None:
-    """List received and sent messages, newest last. Shows the last 25; with --json all, one object per line."""
+    """List received and sent messages, newest last. Shows the last 25; with --json or --format all, one per line."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
     with connect.client() as dtmf:
-        found = dtmf.messages(number, after=after)
-        if json:
-            output.json_lines(newest(found, last, else_last=None))
+        most = last if as_json or template or last is not None else _SHOWN
+        found = dtmf.messages(number, after=after, newest_first=most is not None)
+        if most is not None:
+            found = reversed(list(islice(found, not_negative(most))))
+        if template or as_json:
+            print_items(found, template) if template else output.json_lines(found)
             return
-        show_messages(newest(found, last, else_last=_SHOWN), nothing="No messages.")
+        show_messages(found, nothing="No messages.")
 
 
 def send(
@@ -47,13 +55,16 @@ def send(
     /,
     *,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Send an SMS from a number you rent. It is charged per segment, and refunded if no carrier accepts it."""
     if text == "-":
         text = _from_stdin()
     with connect.client() as dtmf:
         sent = dtmf.send_message(number, to, text)
-    if json:
+    if quiet:
+        print(sent["id"])
+    elif json:
         output.json(sent)
     else:
         output.line(

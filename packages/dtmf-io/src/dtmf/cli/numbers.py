@@ -12,8 +12,21 @@ from dtmf.validation import http_url
 from . import connect, output
 from .formatting import MINUTES_A_DAY, format_int, format_minute
 from .message_view import show_messages
-from .options import GroupId, Json, Label, MaxMinutes, MaxSats, Number, Yes, confirm
+from .options import (
+    Format,
+    GroupId,
+    Json,
+    Label,
+    MaxMinutes,
+    MaxSats,
+    Number,
+    Quiet,
+    Yes,
+    chosen,
+    confirm,
+)
 from .output import Column
+from .templates import print_items
 
 if TYPE_CHECKING:
     from dtmf import DTMF
@@ -28,12 +41,16 @@ def groups(
     /,
     *,
     json: Json = False,
+    form: Format = None,
+    quiet: Quiet = False,
 ) -> None:
     """List number groups with prices in satoshis."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
     with connect.client() as dtmf:
         found = {kind: dtmf.groups(kind) for kind in ([kind] if kind else _TYPES)}
-    if json:
-        output.json([group for several in found.values() for group in several])
+    every = [group for several in found.values() for group in several]
+    if template or as_json:
+        print_items(every, template) if template else output.json(every)
         return
     columns = [
         Column("Group"),
@@ -89,12 +106,15 @@ def available(
     /,
     *,
     json: Json = False,
+    form: Format = None,
+    quiet: Quiet = False,
 ) -> None:
     """List free numbers of a group. To rent one: dtmf rent GROUP --number NUMBER."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{e164}")
     with connect.client() as dtmf:
         found = dtmf.available(group, digits)
-    if json:
-        output.json(found)
+    if template or as_json:
+        print_items(found, template) if template else output.json(found)
         return
     for number in found:
         output.line(number["e164"])
@@ -111,12 +131,16 @@ def rent(
     max_sats: MaxSats = None,
     label: Label = None,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Rent a number from a group. The set-up cost and the first minute are charged at once."""
     with connect.client() as dtmf:
         rented = dtmf.start_rental(group, e164=number, max_minutes=max_minutes, max_sats=max_sats, label=label)
     try:
-        _show_rented(rented, group, json=json)
+        if quiet:
+            print(rented["e164"])
+        else:
+            _show_rented(rented, group, json=json)
         output.flush()
     except OSError as error:  # a closed pipe or a full disk
         error.add_note(
@@ -125,12 +149,13 @@ def rent(
         raise
 
 
-def numbers(*, json: Json = False) -> None:
+def numbers(*, json: Json = False, form: Format = None, quiet: Quiet = False) -> None:
     """List your numbers with their cost, messages and actions."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{e164}")
     with connect.client() as dtmf:
         found = dtmf.numbers()
-    if json:
-        output.json(found)
+    if template or as_json:
+        print_items(found, template) if template else output.json(found)
         return
     if not found:
         output.line("You have no numbers. ", ("To rent one: dtmf groups, then dtmf rent GROUP.", "dim"))

@@ -14,6 +14,7 @@ from dtmf.errors import DTMFError
 
 from . import connect
 from .exit_codes import FAILED, CommandError
+from .templates import check_template
 
 Item = TypeVar("Item")
 
@@ -41,6 +42,15 @@ def group_ids(_context: object) -> list[tuple[str, str]]:
 
 
 Json = Annotated[bool, Parameter(help="Print the result of the Python client as JSON.")]
+Format = Annotated[
+    str | None,
+    Parameter(
+        name="--format",
+        help="Print each item as json, as tsv, or by a template like '{id} {status}'.",
+        metavar="FORMAT",
+    ),
+]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only what identifies each item.")]
 Number = Annotated[str, Parameter(help="A number you rent, like +12025550100.", completer=rented_numbers)]
 GroupId = Annotated[str, Parameter(help="The id of a group, like us-mobile.", completer=group_ids)]
 Yes = Annotated[bool, Parameter(name=["--yes", "-y"], help="Don't ask for confirmation.")]
@@ -52,10 +62,24 @@ Last = Annotated[int | None, Parameter(help="Show only the newest COUNT items.",
 
 def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) -> Iterable[Item]:
     """Return the last items: `last` of them, or `else_last` by default. None means all."""
-    if last is not None and last < 0:
-        raise ValueError(f"--last must be a whole number of at least 0, not {last}")
-    most = else_last if last is None else last
+    most = else_last if last is None else not_negative(last)
     return found if most is None else deque(found, most)
+
+
+def chosen(*, json: bool, template: str | None, quiet: bool, identity: str) -> tuple[bool, str | None]:
+    """Return whether to print JSON, and the template to print. `identity` is the template of --quiet."""
+    if json + quiet + (template is not None) > 1:
+        raise ValueError("--json, --format and --quiet don't go together")
+    if quiet or template is None:
+        return json, identity if quiet else None
+    return template == "json", None if template == "json" else check_template(template)
+
+
+def not_negative(last: int) -> int:
+    """Return the value of --last. Raises ValueError if it is negative."""
+    if last < 0:
+        raise ValueError(f"--last must be a whole number of at least 0, not {last}")
+    return last
 
 
 def confirm(question: str, *, yes: bool) -> None:

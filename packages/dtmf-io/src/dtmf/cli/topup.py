@@ -12,8 +12,9 @@ from dtmf.errors import DTMFError, TimedOutError
 
 from . import connect, output, qr
 from .formatting import bitcoin, format_int, format_minute, is_in_currency, sats, seconds
-from .options import Json, Last, newest
+from .options import Format, Json, Last, Quiet, chosen, newest
 from .output import Column
+from .templates import print_items
 from .wait import spinner, timed_out
 
 if TYPE_CHECKING:
@@ -58,12 +59,16 @@ def invoices(
     last: Last = None,
     after: Annotated[int, Parameter(help="Show only items after this id.", metavar="ID")] = 0,
     json: Json = False,
+    form: Format = None,
+    quiet: Quiet = False,
 ) -> None:
-    """List your Lightning invoices, newest last. Shows the last 25; with --json all, one object per line."""
+    """List your Lightning invoices, newest last. Shows the last 25; with --json or --format all, one per line."""
+    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
     with connect.client() as dtmf:
         found = dtmf.invoices(after)
-        if json:
-            output.json_lines(newest(found, last, else_last=None))
+        if template or as_json:
+            every = newest(found, last, else_last=None)
+            print_items(every, template) if template else output.json_lines(every)
             return
         rows = list(newest(found, last, else_last=_SHOWN))
     if not rows:

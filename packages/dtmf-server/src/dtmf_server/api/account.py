@@ -1,19 +1,14 @@
-"""`/account`, `/accounts`, `/usage`, `/transactions`: balance, sign-up, running cost, statement."""
+"""`/account`, `/usage`, `/transactions`: balance, running cost, statement."""
 
-import secrets
-
-from litestar import get, post
+from litestar import get
 
 from dtmf_server.api import transactions
 from dtmf_server.api.pagination import After, Limit
 from dtmf_server.api.schemas import responses
-from dtmf_server.api.transactions import Caller, operation
-from dtmf_server.core import api_token
-from dtmf_server.core.errors import SignupClosed
+from dtmf_server.api.transactions import Caller
 from dtmf_server.core.timestamps import iso
 from dtmf_server.http.request import Request
 from dtmf_server.operations import account
-from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Tx
 
 
@@ -47,27 +42,4 @@ async def get_transactions(request: Request, after: After = 0, limit: Limit = 10
     return await transactions.read(request, page)
 
 
-def _refuse_closed(runtime: Runtime) -> None:
-    if not runtime.settings.sandbox and runtime.settings.signup != "open":
-        raise SignupClosed
-
-
-@operation(
-    post,
-    "/accounts",
-    tags=["account"],
-    summary="Sign up",
-    security=[],
-    status=201,
-    secret=True,
-    write=transactions.write_anonymous,
-    requires=_refuse_closed,
-)
-def post_accounts(tx: Tx, caller: Caller) -> responses.NewAccountAnswer:
-    """Open an account, if the operator allows sign-up. The token is shown only once."""
-    new_token = api_token.mint(secrets.token_bytes(32))
-    account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=caller.now_us)
-    return responses.NewAccountAnswer(new_token)
-
-
-ROUTES = [get_account, get_usage, get_transactions, post_accounts]
+ROUTES = [get_account, get_usage, get_transactions]

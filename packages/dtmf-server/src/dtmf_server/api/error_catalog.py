@@ -6,6 +6,7 @@ docs/reference/errors.md is generated from this module, and the `type` of a prob
 from typing import Any
 
 from dtmf_server.api.error_entry import CALLBACKS, OPERATOR, WEBSITE, Entry
+from dtmf_server.api.sign_up_errors import SIGN_UP_ERRORS
 from dtmf_server.api.token_errors import TOKEN_ERRORS
 
 TYPE_PREFIX = "/docs/reference/errors#"
@@ -46,6 +47,7 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         detail="this takes 5013 satoshis and the balance is 0: deposit 5013 more",
         members={"balance": 0, "required": 5013, "shortfall": 5013, "topup_url": "/top-up?amount=5013"},
     ),
+    **SIGN_UP_ERRORS,
     "signup_closed": Entry(
         status=403,
         title="Sign-up is closed",

@@ -1,4 +1,4 @@
-"""The description of one error code."""
+"""The entry of an error code in the catalog."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,12 +1,12 @@
 """`/message` and `/messages`: send an SMS, list messages."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import get, post
 from litestar.params import QueryParameter
 
 from dtmf_server.api import transactions
-from dtmf_server.api.pagination import After, Limit
+from dtmf_server.api.pagination import ID_MAX, After, Limit
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.errors import InvalidRequest, NumberNotRented
@@ -56,21 +56,35 @@ async def get_messages(
     inbound: Annotated[
         bool | None, QueryParameter(description="true: only received messages; false: only sent ones")
     ] = None,
+    order: Annotated[Literal["asc", "desc"], QueryParameter(description="oldest or newest first")] = "asc",
     after: After = 0,
+    before: Annotated[int, QueryParameter(ge=1, le=ID_MAX, description="only items with a lower id")] = ID_MAX,
     limit: Limit = 100,
     wait: Annotated[
         float, QueryParameter(ge=0, le=sse.WAIT_MAX_S, description="seconds to wait for the first message")
     ] = 0,
 ) -> list[responses.FullMessage]:
-    """Return messages with ids above `after`, newest last. `content` is null once it has been erased."""
+    """Return messages with ids between `after` and `before`; with `order=asc` those with the lowest ids, oldest first, else
+    those with the highest, newest first. To page through `order=desc`, pass the last id as `before`. `content` is null once
+    it has been erased."""
     if e164 is not None:
         validation.e164("e164", e164)
     elif current:
         raise InvalidRequest("current", "needs a number: add e164=… to the URL")
+    newest_first = order == "desc"
 
     def page(tx: Tx, caller: Caller) -> tuple[Caller, list[responses.FullMessage]]:
         rental_ids = None if e164 is None else _rentals(tx, caller, e164, current=current)
-        rows = messages.listed(tx, caller.account_id, rental_ids, inbound=inbound, after=after, limit=limit)
+        rows = messages.listed(
+            tx,
+            caller.account_id,
+            rental_ids,
+            inbound=inbound,
+            after=after,
+            before=before,
+            newest_first=newest_first,
+            limit=limit,
+        )
         return caller, [responses.full_message(row) for row in rows]
 
     async def again() -> list[responses.FullMessage]:
@@ -80,7 +94,7 @@ async def get_messages(
     caller, found = await transactions.read(request, page)
     if found or not wait:
         return found
-    question = ("messages", e164, current, inbound, after, limit)
+    question = ("messages", e164, current, inbound, after, before, newest_first, limit)
     return await transactions.poll(request, caller, again, wait_s=wait, question=question)
 
 

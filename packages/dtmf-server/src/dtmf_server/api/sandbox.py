@@ -1,6 +1,7 @@
 """`/sandbox/…`: simulated SMS, deposits and time. These paths exist only in a sandbox."""
 
 from litestar import get, post
+from msgspec import structs
 
 from dtmf_server.api import transactions
 from dtmf_server.api.schemas import requests, responses
@@ -8,7 +9,7 @@ from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
 from dtmf_server.core.inbound import InboundMessage
-from dtmf_server.core.lightning import MSAT
+from dtmf_server.core.lightning import MSAT, simulated_preimage
 from dtmf_server.core.timestamps import iso
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.http.request import Request, runtime_of
@@ -80,10 +81,11 @@ def _refuse_real_node(runtime: Runtime) -> None:
     status=201,
     requires=_refuse_real_node,
     then=wait_for_lightning,
-    responses=transactions.answers(201, responses.Invoice),
+    responses=transactions.answers(201, responses.PaidInvoice),
 )
-def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> responses.Invoice:
-    """Pay an invoice of this account from a simulated wallet. Returns the invoice once the payment is credited."""
+def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> responses.PaidInvoice:
+    """Pay an invoice of this account, or one for sign-up, from a simulated wallet. Returns the invoice once the payment is
+    credited, and its preimage."""
     row = simulated_lightning.pay(
         tx,
         caller.account_id,
@@ -93,7 +95,8 @@ def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> re
         now_us=caller.now_us,
     )
     credited = {} if new.fault == "unreported" else {"state": "settled"}
-    return responses.invoice({**row, **credited}, now_us=caller.now_us)
+    paid = responses.invoice({**row, **credited}, now_us=caller.now_us)
+    return responses.PaidInvoice(**structs.asdict(paid), preimage=simulated_preimage(row["external_id"]).hex())
 
 
 @operation(post, "/sandbox/clock", tags=["sandbox"], summary="Advance the clock", status=200, then=run_due_work)

@@ -24,6 +24,7 @@ NEEDS: Mapping[str, str] = {
     "get_token": ANY,  # without the scope `tokens` only itself
     "post_tokens": "tokens",
     "delete_tokens": "tokens",
+    "post_sign_in_links": UNRESTRICTED,
     # top-ups
     "get_addresses": "read",
     "post_addresses": "topup",

@@ -1,5 +1,6 @@
-"""`/tokens`: list, create and revoke API tokens."""
+"""`/tokens`: list, create and revoke API tokens. `/sign_in_links`: sign in to the website with one."""
 
+import hashlib
 import secrets
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from dtmf_server.core.timestamps import iso
 from dtmf_server.core.token_grant import Grant
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import tokens
+from dtmf_server.operations import sign_in, tokens
 from dtmf_server.storage.db import Tx
 
 
@@ -92,4 +93,17 @@ def _asked(new: requests.NewToken, *, wall_us: int) -> Grant:
     )
 
 
-ROUTES = [get_tokens, get_token, post_tokens, delete_tokens]
+@operation(post, "/sign_in_links", tags=["tokens"], summary="Create a sign-in link", status=201, secret=True)
+def post_sign_in_links(tx: Tx, _caller: Caller, *, request: Request) -> responses.SignInLinkAnswer:
+    """Create a link that signs in to the website as this token, once, within a day."""
+    key = secrets.token_urlsafe(32)
+    sign_in.make_link(
+        tx,
+        token_sha256=transactions.bearer(request).sha256,
+        link_sha256=hashlib.sha256(key.encode()).digest(),
+        wall_us=runtime_of(request).clock.wall_us(),
+    )
+    return responses.SignInLinkAnswer(f"/sign-in/link?key={key}")
+
+
+ROUTES = [get_tokens, get_token, post_tokens, delete_tokens, post_sign_in_links]

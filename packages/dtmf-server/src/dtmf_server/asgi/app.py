@@ -28,6 +28,7 @@ from dtmf_server.api import (
     request_body,
     sandbox,
     scopes,
+    sign_up,
     tokens,
 )
 from dtmf_server.api.openapi import document
@@ -82,7 +83,7 @@ def create_app(runtime: Runtime, carriers: Sequence[object] = ()) -> Any:
 @lru_cache(maxsize=2)
 def _routes(*, is_sandbox: bool) -> Litestar:
     """Build all routes, which takes 100 ms; cached, since the runtime's state comes with each request."""
-    resources = [account, account_webhook, tokens, deposits, invoices, numbers, messages, events, deliveries]
+    resources = [account, sign_up, account_webhook, tokens, deposits, invoices, numbers, messages, events, deliveries]
     resources += [sandbox] if is_sandbox else []
     operations: list[HTTPRouteHandler] = [route for resource in resources for route in resource.ROUTES]
     for handler in operations:

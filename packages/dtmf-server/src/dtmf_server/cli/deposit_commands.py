@@ -16,7 +16,7 @@ from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import accounts, deposits, invoices
+from dtmf_server.storage import accounts, deposits, invoices, sign_ups
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.workers.chain_follower import own_scripts, poll
 
@@ -49,6 +49,9 @@ def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
         )
     if held.balance:
         print(f"{held.balance} satoshis in suspense: `dtmf-server deposits assign` assigns them to an account")
+    unclaimed = runtime.db.read_blocking(sign_ups.unclaimed)
+    if unclaimed["n"]:
+        print(f"{unclaimed['n']} paid sign-ups with {unclaimed['sats']} satoshis were never claimed")
     if state is not None and state["last_error"]:
         print(f"nothing is credited: {state['last_error']}")
 

@@ -31,7 +31,11 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
         _deposits,
         "assign what is in suspense for an address or a deleted account to the account it belongs to",
     )
-    assign.add_argument("address", metavar="ADDRESS", help="an address, or the number of a deleted account")
+    assign.add_argument(
+        "address",
+        metavar="ADDRESS",
+        help="an address, the number of a deleted account, or the payment hash of an unclaimed sign-up",
+    )
     assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address of the receiving account")
     assign.set_defaults(action="assign")
     rescan = command(actions, "rescan", _deposits, "make the running service read blocks again")

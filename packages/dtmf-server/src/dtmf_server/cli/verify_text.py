@@ -20,7 +20,13 @@ def difference_text(found: verify.Difference) -> str:
             return _sum_text(found)
         case verify.WrongMessageCost() | verify.WrongMessageState():
             return _message_text(found)
-        case verify.WrongDeposit() | verify.WrongInvoice() | verify.WrongNode() | verify.WrongLightningBooks():
+        case (
+            verify.WrongDeposit()
+            | verify.WrongInvoice()
+            | verify.WrongSignUp()
+            | verify.WrongNode()
+            | verify.WrongLightningBooks()
+        ):
             return _deposit_text(found)
         case _:
             return _minutes_text(found)
@@ -124,14 +130,24 @@ def _message_text(found: verify.WrongMessageCost | verify.WrongMessageState) -> 
 
 
 def _deposit_text(
-    found: verify.WrongDeposit | verify.WrongInvoice | verify.WrongNode | verify.WrongLightningBooks,
+    found: verify.WrongDeposit
+    | verify.WrongInvoice
+    | verify.WrongSignUp
+    | verify.WrongNode
+    | verify.WrongLightningBooks,
+) -> str:
+    if not isinstance(found, verify.WrongDeposit):
+        return _lightning_text(found)
+    return (
+        f"deposit {found.txid}:{found.vout} of account {found.owner_id}: status is {found.status}, but"
+        f" {found.booked_sats} of {found.amount_sats} satoshis are booked for it to account {found.account_id}"
+    )
+
+
+def _lightning_text(
+    found: verify.WrongInvoice | verify.WrongSignUp | verify.WrongNode | verify.WrongLightningBooks,
 ) -> str:
     match found:
-        case verify.WrongDeposit():
-            return (
-                f"deposit {found.txid}:{found.vout} of account {found.owner_id}: status is {found.status}, but"
-                f" {found.booked_sats} of {found.amount_sats} satoshis are booked for it to account {found.account_id}"
-            )
         case verify.WrongInvoice():
             name = (
                 "a Lightning payment without an invoice" if found.invoice_id is None else f"invoice {found.invoice_id}"
@@ -139,6 +155,11 @@ def _deposit_text(
             return (
                 f"{name} ({found.payment_hash}): status is {found.state} with {found.credited_sats} satoshis credited, but"
                 f" {found.booked_sats} are booked for it"
+            )
+        case verify.WrongSignUp():
+            return (
+                f"invoice {found.invoice_id} of a sign-up: status is {found.state}, and it belongs to account"
+                f" {found.owner_id} instead of {found.account_id} (999: not paid yet)"
             )
         case verify.WrongNode():
             return (

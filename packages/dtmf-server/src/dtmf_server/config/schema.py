@@ -149,9 +149,10 @@ class Messages(Section, frozen=True):
 
 class Signup(Section, frozen=True):
     """Permission to open accounts: 'open' for anyone; 'invite' and 'closed' only for the operator, with `dtmf-server accounts
-    open`."""
+    open`. `paid`: whatever the mode, a Lightning payment opens an account with the amount as its balance."""
 
     mode: Annotated[Literal["open", "invite", "closed"], Meta(description="'open', 'invite' or 'closed'")] = "open"
+    paid: bool = False
 
 
 class Retention(Section, frozen=True):

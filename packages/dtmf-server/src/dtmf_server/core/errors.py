@@ -231,6 +231,30 @@ class InvoiceExpired(Refusal):
     status, code, title = 409, "invoice_expired", "Invoice expired"
 
 
+class PaidSignupOff(Refusal):
+    """This service doesn't open accounts by a Lightning payment: its operator has not set `signup.paid`."""
+
+    status, code, title = 403, "paid_signup_off", "No paid sign-up"
+
+
+class PaymentRequired(Refusal):
+    """Pay the Lightning invoice, then send the claim: it opens the account with the amount as its balance."""
+
+    status, code, title = 402, "payment_required", "Payment required"
+
+
+class InvalidClaim(Refusal):
+    """This claim belongs to no sign-up of this service: send it exactly as you received it."""
+
+    status, code, title = 401, "invalid_claim", "Invalid claim"
+
+
+class ClaimExpired(Refusal):
+    """This claim was used more than 7 days ago, or the account was deleted: use the account's token."""
+
+    status, code, title = 410, "claim_expired", "Claim expired"
+
+
 class AlreadyIssued(Refusal):
     """A token or secret is shown only once, and was already shown for this Idempotency-Key: use a new key."""
 

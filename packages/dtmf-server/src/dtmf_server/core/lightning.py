@@ -5,6 +5,7 @@ plus the fee that it deducted. The fee is an expense of the service, and the res
 for every payment received = 1000 · credited - fee + rounding.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,11 @@ DESCRIPTION_LENGTH_MAX = 128  # bytes of an invoice's description; phoenixd refu
 
 # `unknown`: the node has no such invoice.
 State = Literal["open", "settled", "expired", "unknown"]
+
+
+def simulated_preimage(external_id: str) -> bytes:
+    """Return the preimage of an invoice of the sandbox's node."""
+    return hashlib.sha256(b"the preimage of " + external_id.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

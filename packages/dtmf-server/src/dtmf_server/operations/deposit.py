@@ -1,6 +1,5 @@
 """Deposits: issuing addresses, and following outputs along the best chain until they are credited or gone."""
 
-import hmac
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -17,8 +16,9 @@ from dtmf_server.core.deposit_rules import (
 )
 from dtmf_server.core.errors import DepositsUnavailable, TooManyUnusedAddresses
 from dtmf_server.core.money import SUSPENSE
+from dtmf_server.operations import networks
 from dtmf_server.operations.ledger import Ledger, open_ledger
-from dtmf_server.storage import account_erasure, accounts, chain, deposits, instance
+from dtmf_server.storage import account_erasure, accounts, chain, deposits
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
@@ -39,7 +39,7 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network
     coins could arrive below the block from which the chain is followed.
     """
     accounts.lock(tx, account_id)
-    key = None if network is None else _network_key(tx, network)
+    key = None if network is None else networks.key(tx, network, purpose=b"deposit address network ")
     if key is not None and _is_full(deposits.of_network(tx, key)):
         raise TooManyUnusedAddresses(
             f"{UNPAID_OF_NETWORK_MAX} addresses issued to your network are waiting for their first deposit: use one of yours,"
@@ -66,14 +66,6 @@ def new_address(tx: Tx, account_id: int, *, derive: Derive, now_us: int, network
 def _is_full(network: Row) -> bool:
     unused, unmined = network["unused"], network["unmined"]
     return bool(unused >= UNPAID_OF_NETWORK_MAX or unmined >= UNMINED * UNPAID_OF_NETWORK_MAX)
-
-
-def _network_key(tx: Tx, network: str) -> bytes:
-    """Return the database key of a network: a keyed hash, which does not reveal the network without the secret. One
-    transaction at a time computes it, so that callers of the same network are counted one after the other."""
-    secret = instance.webhook_key(tx)
-    instance.lock(tx)
-    return hmac.digest(secret, b"deposit address network " + network.encode(), "sha256")[:16]
 
 
 def deposits_of(tx: Tx, account_id: int) -> list[tuple[Row, int]]:

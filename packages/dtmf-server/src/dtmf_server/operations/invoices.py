@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from dtmf_server.core.errors import InvoiceNotFound, LightningUnavailable, TooManyInvoices
 from dtmf_server.core.lightning import MSAT, NodeInvoice, SettledPayment, next_look_up_us
-from dtmf_server.core.money import SUSPENSE
+from dtmf_server.core.money import NOBODY, SUSPENSE
 from dtmf_server.core.units import MINUTE_US, SECOND_US
 from dtmf_server.operations.ledger import Ledger, open_ledger
-from dtmf_server.storage import account_erasure, accounts, events, instance, invoices, lightning_nodes
+from dtmf_server.storage import account_erasure, accounts, events, instance, invoices, lightning_nodes, sign_ups
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.events import Event
 
@@ -42,9 +42,7 @@ def want(
     Raises TooManyInvoices. Raises LightningUnavailable until the node was first reached: before, the payment could be
     settled below the cursor from which payments are read.
     """
-    state = lightning_nodes.state(tx)
-    if state is None or state["node_id"] is None:
-        raise LightningUnavailable("the service has not reached its Lightning node yet: try again later")
+    _require_node(tx)
     accounts.lock(tx, account_id)
     if invoices.count_open(tx, account_id, now_us=now_us) >= OPEN_MAX:
         raise TooManyInvoices(
@@ -67,6 +65,44 @@ def want(
     )
 
 
+def want_for_nobody(
+    tx: Tx,
+    *,
+    amount_sats: int,
+    external_id: str,
+    description: str,
+    expiry_s: int,
+    is_limited: bool,
+    now_us: int,
+    wall_us: int,
+) -> int:
+    """Add an invoice that opens an account once it is paid. Return its ID. It counts like those of newcomers.
+
+    Raises TooManyInvoices, LightningUnavailable.
+    """
+    _require_node(tx)
+    if is_limited:
+        instance.lock(tx)
+        _check_total(invoices.count_since(tx, NOBODY, since_wall_us=wall_us - MINUTE_US), is_newcomer=True)
+    return invoices.add(
+        tx,
+        NOBODY,
+        external_id=external_id,
+        amount_msat=amount_sats * MSAT,
+        description=description,
+        expires_at_us=now_us + expiry_s * SECOND_US,
+        is_newcomer=True,
+        now_us=now_us,
+        wall_us=wall_us,
+    )
+
+
+def _require_node(tx: Tx) -> None:
+    state = lightning_nodes.state(tx)
+    if state is None or state["node_id"] is None:
+        raise LightningUnavailable("the service has not reached its Lightning node yet: try again later")
+
+
 def _check_rates(tx: Tx, account_id: int, *, is_newcomer: bool, wall_us: int) -> None:
     """Raise TooManyInvoices beyond the limits per minute. One transaction at a time counts."""
     instance.lock(tx)
@@ -76,6 +112,10 @@ def _check_rates(tx: Tx, account_id: int, *, is_newcomer: bool, wall_us: int) ->
             f"this account has created {PER_MINUTE} invoices within a minute: pay one of them, or wait a minute",
             retry_after=60,
         )
+    _check_total(count, is_newcomer=is_newcomer)
+
+
+def _check_total(count: Row, *, is_newcomer: bool) -> None:
     if count["total"] >= PER_MINUTE_IN_ALL or (is_newcomer and count["newcomers"] >= PER_MINUTE_OF_NEWCOMERS):
         raise TooManyInvoices("the service is creating as many invoices as it can: wait a minute", retry_after=60)
 
@@ -119,6 +159,7 @@ def settle(
     new = {hash_: payment for hash_, payment in ours.items() if known[hash_]["state"] != "settled"}
     if not new:
         return []
+    known |= _open_accounts(tx, [known[hash_] for hash_ in new], now_us=now_us)
     account_ids = {known[hash_]["account_id"] for hash_ in new}
     accounts.lock(tx, *account_ids)
     closed = account_erasure.closed_among(tx, account_ids)
@@ -134,6 +175,24 @@ def settle(
             settled.append(known[hash_])
     tx.notify("deposits")
     return settled
+
+
+def _open_accounts(tx: Tx, paid: Sequence[Row], *, now_us: int) -> dict[str, Row]:
+    """Open an account for each invoice of a sign-up among these, and make it the invoice's own. Return these invoices by
+    payment hash."""
+    theirs = {row["id"]: row for row in paid if row["account_id"] == NOBODY}
+    opened: dict[str, Row] = {}
+    for sign_up in sign_ups.lock(tx, invoice_ids=list(theirs)) if theirs else []:
+        invoice, account_id = theirs[sign_up["invoice_id"]], accounts.add(tx, now_us=now_us)
+        sign_ups.open_account(tx, sign_up["id"], invoice_id=invoice["id"], account_id=account_id)
+        opened[invoice["payment_hash"]] = {**invoice, "account_id": account_id}
+        tx.notify(sign_up_topic(sign_up["id"]))
+    return opened
+
+
+def sign_up_topic(sign_up_id: int) -> str:
+    """Return the topic that wakes those who wait for a sign-up's payment."""
+    return f"sign_up/{sign_up_id}"
 
 
 def _book(
@@ -170,6 +229,7 @@ def _book(
 def expire(tx: Tx, *, now_us: int, limit: int = 1000) -> int:
     """Mark invoices whose time is over; they can still become settled. Return how many."""
     rows = invoices.expire(tx, now_us=now_us, limit=limit) if invoices.any_to_expire(tx, now_us=now_us) else []
+    sign_ups.forget_networks(tx, [row["id"] for row in rows if row["account_id"] == NOBODY])
     for row in rows:
         tx.notify(events.topic(row["account_id"]))
     return len(rows)

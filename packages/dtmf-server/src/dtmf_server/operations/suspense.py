@@ -5,6 +5,8 @@ A restored database has its descriptor's addresses and their coins on the chain,
 like any other, which are credited and reversed. The operator assigns an address to the account of a customer who proves
 ownership, with everything that was, or will be, paid to it. In the ledger, its credited deposits are taken back from
 the suspense account and credited to the other, as their next two alternations.
+
+Not in suspense, but assigned in the same way, is the account of a paid sign-up whose claim was lost before it was used.
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from dtmf_server.core.money import SUSPENSE
 from dtmf_server.operations import deposit
 from dtmf_server.operations.deposit import Derive
 from dtmf_server.operations.ledger import Ledger, open_ledger
-from dtmf_server.storage import account_erasure, chain, deposits, schema, transfers
+from dtmf_server.storage import account_erasure, chain, deposits, schema, sign_ups, transfers
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
@@ -84,16 +86,19 @@ class HandedOn:
 
 def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
     """Assign an address, with what is in suspense for it, to the account of another address. If its former account was
-    deleted, the refunds of that account move along; `what` may also be the number of such an account. Raises NotOurs,
-    NotInSuspense, NoAccount."""
+    deleted, the refunds of that account move along; `what` may also be the number of such an account, or the payment hash
+    of an unclaimed sign-up. Raises NotOurs, NotInSuspense, NoAccount."""
     chain.lock(tx)
     known = deposits.address(tx, to_account_of)
-    address_ids, closed_id = _in_suspense(tx, what)
+    sign_up = sign_ups.by_payment_hash(tx, what)
+    address_ids, closed_id = ([], None) if sign_up else _in_suspense(tx, what)
     if known is None:
         raise NotOurs(f"{to_account_of} is not an address of this service")
     account_id = known["account_id"]
     if account_id == SUSPENSE or account_erasure.is_closed(tx, account_id):
         raise NoAccount
+    if sign_up is not None:
+        return _assign_unclaimed(tx, sign_up["id"], account_id, now_us=now_us)
     moved = [row for id_ in address_ids for row in deposits.of_address(tx, id_, SUSPENSE)]
     for id_ in address_ids:
         deposits.move_address(tx, id_, account_id, deposits_of=SUSPENSE)
@@ -108,6 +113,19 @@ def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
     tx.notify("deposits")
     credited = sum(row["amount"] for row in moved if row["status"] == "credited")
     return HandedOn(len(moved), credited, sum(row["amount"] for row in refunds))
+
+
+def _assign_unclaimed(tx: Tx, sign_up_id: int, account_id: int, *, now_us: int) -> HandedOn:
+    """Move the balance of an unclaimed sign-up's account to another. The claim opens nothing any more."""
+    row = sign_ups.lock_and_load(tx, sign_up_id)
+    if row["account_id"] is None or row["claim_until_us"] is not None:
+        raise NotInSuspense("this sign-up is not paid, or its account was claimed: there is nothing to assign")
+    sign_ups.record_claim(tx, sign_up_id, token_id=None, claim_until_us=now_us)
+    with open_ledger(tx, [row["account_id"], account_id], now_us=now_us) as ledger:
+        sats = ledger.balance(row["account_id"])
+        ref, reference = f"sign-up {sign_up_id}", f"from account {row['account_id']}"
+        ledger.hand_over(row["account_id"], account_id, sats, unique_ref=ref, reference=reference)
+    return HandedOn(1, sats, 0)
 
 
 def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:

@@ -160,6 +160,17 @@ class WrongInvoice:
 
 
 @dataclass(frozen=True, slots=True)
+class WrongSignUp:
+    """A paid sign-up whose account does not own the invoice, or an invoice without an owner that is settled or belongs to no
+    sign-up."""
+
+    invoice_id: int
+    state: str
+    account_id: int
+    owner_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class WrongNode:
     """A Lightning node whose sums do not match its invoices: received, fees and rounding in millisatoshis, credited
     satoshis."""
@@ -204,6 +215,7 @@ Difference = (
     | WrongMessageState
     | WrongDeposit
     | WrongInvoice
+    | WrongSignUp
     | WrongNode
     | WrongLightningBooks
     | WrongDepletion
@@ -341,6 +353,8 @@ def _lightning(tx: Tx) -> Iterator[Difference]:
             credited_sats=row["credited"],
             booked_sats=row["booked"],
         )
+    for row in ledger_audit.wrong_sign_ups(tx):
+        yield WrongSignUp(row["invoice_id"], row["state"], account_id=row["account_id"], owner_id=row["owner"])
     for row in ledger_audit.wrong_lightning_nodes(tx):
         yield WrongNode(
             row["id"],

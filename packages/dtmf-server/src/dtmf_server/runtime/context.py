@@ -24,6 +24,7 @@ class Settings:
 
     sandbox: bool
     signup: str = "open"  # open, invite, closed
+    paid_signup: bool = False  # whether a Lightning payment opens an account
     cooldown_us: int = DAY_US  # cooldown: how long only the last renter can rent a number again
     retention_us: int = 30 * DAY_US
     daily_limit: int | None = None  # messages that an account may send within 24 hours

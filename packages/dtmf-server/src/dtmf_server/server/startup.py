@@ -206,6 +206,7 @@ def settings_of(config: Config) -> Settings:
     return Settings(
         sandbox=is_sandbox,
         signup=config.signup.mode,
+        paid_signup=config.signup.paid,
         cooldown_us=round(config.rest.hours * HOUR_US),
         retention_us=round(config.retention.message_days * DAY_US),
         daily_limit=None if is_sandbox else config.limits.sends_per_day,

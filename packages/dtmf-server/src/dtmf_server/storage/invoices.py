@@ -114,11 +114,11 @@ def settle(tx: Tx, payment: SettledPayment, *, node_id: int, now_us: int) -> boo
 
 
 def expire(tx: Tx, *, now_us: int, limit: int) -> list[Row]:
-    """Mark open invoices whose time is over as expired. Return their accounts."""
+    """Mark open invoices whose time is over as expired. Return their IDs and accounts."""
     return tx.all(
         "UPDATE lightning_invoices SET state = 'expired' WHERE id IN (SELECT id FROM lightning_invoices"
         " WHERE state = 'open' AND expires_at_us <= :now_us ORDER BY expires_at_us LIMIT :limit)"
-        " AND state = 'open' RETURNING account_id",
+        " AND state = 'open' RETURNING id, account_id",
         now_us=now_us,
         limit=limit,
     )

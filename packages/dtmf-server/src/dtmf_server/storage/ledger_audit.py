@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dtmf_server.core.money import FIRST_CUSTOMER
+from dtmf_server.core.money import FIRST_CUSTOMER, NOBODY
 from dtmf_server.core.monthly_cap import PERIOD_MINUTES
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import accounts
@@ -225,6 +225,19 @@ def wrong_invoices(tx: Tx) -> list[Row]:
         f" FROM ({_LIGHTNING_CREDITS}) t WHERE NOT EXISTS"
         "  (SELECT 1 FROM lightning_invoices i WHERE i.payment_hash = t.ref)) found"
         " WHERE booked <> credited OR booked_to <> account_id ORDER BY payment_hash LIMIT 100"
+    )
+
+
+def wrong_sign_ups(tx: Tx) -> list[Row]:
+    """Return sign-ups whose account does not own their invoice, or whose payment opened no account; and invoices without an
+    owner that are settled or belong to no sign-up, with a null ID."""
+    return tx.all(
+        "SELECT * FROM (SELECT s.id, i.id AS invoice_id, i.state, coalesce(s.account_id, :nobody) AS account_id,"
+        "  i.account_id AS owner FROM lightning_invoices i LEFT JOIN sign_ups s ON s.invoice_id = i.id"
+        "  WHERE s.id IS NOT NULL OR i.account_id = :nobody) found"
+        " WHERE id IS NULL OR owner <> account_id OR (state = 'settled') <> (owner <> :nobody)"
+        " ORDER BY invoice_id LIMIT 100",
+        nobody=NOBODY,
     )
 
 

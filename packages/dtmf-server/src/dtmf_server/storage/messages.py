@@ -63,15 +63,26 @@ def last_id_of_rental(tx: Tx, rental_id: int) -> int:
 
 
 def listed(
-    tx: Tx, account_id: int, rental_ids: list[int] | None, *, inbound: bool | None, after: int, limit: int
+    tx: Tx,
+    account_id: int,
+    rental_ids: list[int] | None,
+    *,
+    inbound: bool | None,
+    after: int,
+    before: int,
+    newest_first: bool,
+    limit: int,
 ) -> list[Row]:
-    """Return an account's messages, of these rentals or all (None), oldest first; received, sent, or both (None)."""
+    """Return an account's messages with IDs between these two, of these rentals or all (None); received, sent, or both
+    (None)."""
     whose = "m.account_id = :account_id" if rental_ids is None else "m.rental_id = ANY(:rental_ids)"
     which = {None: "", True: " AND m.inbound", False: " AND NOT m.inbound"}[inbound]
     return tx.all(
-        f"SELECT {_FULL} FROM messages m WHERE {whose}{which} AND m.id > :after ORDER BY m.id LIMIT :limit",
+        f"SELECT {_FULL} FROM messages m WHERE {whose}{which} AND m.id > :after AND m.id < :before"
+        f" ORDER BY m.id{' DESC' if newest_first else ''} LIMIT :limit",
         **({"account_id": account_id} if rental_ids is None else {"rental_ids": rental_ids}),
         after=after,
+        before=before,
         limit=limit,
     )
 

@@ -176,6 +176,18 @@ class NewInvoice(Body):
     ) = None
 
 
+class NewAccount(Body):
+    """Empty to open an account at once, where the operator allows it. `amount`: pay this many satoshis by Lightning, which
+    become the balance. `claim`: the secret of a sign-up that is paid."""
+
+    amount: Annotated[int, Meta(gt=0, le=SATS_MAX)] | None = None
+    claim: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+    def validate(self, *, sandbox: bool, e164: str = "", wait: float = 0) -> None:
+        if self.amount is not None and self.claim is not None:
+            raise InvalidRequest("claim", "can't be combined with an amount: send one of them")
+
+
 class SandboxPayment(Body):
     """An invoice to pay. `amount` defaults to the invoice's; `fault` makes the node behave badly.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from dtmf_server.core.lightning import simulated_preimage
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.payments.lightning import bolt11
 from dtmf_server.payments.lightning.base import (
@@ -68,7 +69,7 @@ class SimulatedNode:
         self, *, external_id: str, amount_msat: int | None, description: str, expiry_s: int
     ) -> NodeInvoice:
         """Create an invoice, or return the one with this external ID."""
-        payment_hash = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
+        payment_hash = hashlib.sha256(simulated_preimage(external_id)).hexdigest()
         now_us = self.wall_us()
         parts = bolt11.Invoice(PREFIX, payment_hash, amount_msat, description, now_us // SECOND_US, expiry_s)
         text = bolt11.encode(parts, payment_secret=secrets.token_bytes(32), private_key=PRIVATE_KEY)

@@ -42,6 +42,7 @@ from dtmf_server.storage.schema.lightning import (
     lightning_invoices,
     lightning_nodes,
     lightning_state,
+    sign_ups,
     simulated_invoices,
     simulated_payments,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "rentals",
     "service",
     "sign_in_links",
+    "sign_ups",
     "simulated_blocks",
     "simulated_invoices",
     "simulated_outputs",

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -87,6 +88,25 @@ lightning_invoices = Table(
     partial_index("ix_lightning_invoices_wanted", "created_at_us", where="state = 'wanted'"),
     partial_index("ix_lightning_invoices_open", "expires_at_us", where="state = 'open'"),
     partial_index("ix_lightning_invoices_look_up", "look_up_at_us", where="look_up_at_us IS NOT NULL"),
+)
+
+# An invoice without an owner (account 999), whose payment opens an account; then the invoice is that account's.
+sign_ups = Table(
+    "sign_ups",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("invoice_id", Id, ForeignKey("lightning_invoices.id"), nullable=False),
+    Column("claim_sha256", LargeBinary, nullable=False),
+    Column("network", LargeBinary),  # a keyed hash of the network that requested it, while it can be paid
+    Column("account_id", Id, ForeignKey("accounts.id")),  # null until it is paid
+    Column("token_id", Id, ForeignKey("tokens.id")),  # of the last claim
+    Column("claim_until_us", BigInteger),  # null until the first claim
+    UniqueConstraint("invoice_id"),
+    UniqueConstraint("claim_sha256"),
+    UniqueConstraint("account_id"),
+    CheckConstraint("claim_until_us IS NULL OR account_id IS NOT NULL", name="paid"),
+    CheckConstraint("token_id IS NULL OR claim_until_us IS NOT NULL", name="claimed"),
+    partial_index("ix_sign_ups_network", "network", where="network IS NOT NULL"),
 )
 
 simulated_invoices = Table(
