@@ -1,4 +1,4 @@
-"""What is in deploy/, tried with the software that reads it: `make test-deploy`."""
+"""Tests of the files in deploy/ with the software that reads them: `make test-deploy`."""
 
 import http.client
 import os

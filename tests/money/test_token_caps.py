@@ -29,7 +29,30 @@ def mint(tx: Tx, *, account_id: int) -> None:
     parent = tokens.add(tx, **of, token_sha256=bytes(32), asked=asked)  # type: ignore[arg-type]  # see `of`
     for seed in range(1, SIBLINGS + 1):
         sha256 = api_token.sha256(new_token(seed))
-        tokens.add(tx, **of, token_sha256=sha256, created_by=parent)  # type: ignore[arg-type]
+        tokens.add(tx, **of, token_sha256=sha256, created_by=parent)  # type: ignore[arg-type]  # see `of`
+
+
+def use(nth: int, *, url: str) -> Counter[int]:
+    """Rent, send from the number and end the rental, each with one Idempotency-Key twice."""
+    said: Counter[int] = Counter()
+    token = new_token(1 + nth % SIBLINGS)
+    given = {} if nth % 64 == 40 else [{"max_sats": 90}, {"max_minutes": 2}][nth % 2]
+    with Connection(url) as connection:
+        ask = {
+            "body": {"group_id": "us-mobile", **given},
+            "token": token,
+            "headers": {"Idempotency-Key": f"r{nth}"},
+        }
+        first, again = (connection.ask("POST", "/api/v1/numbers", **ask) for _ in range(2))
+        said[first.status] += 1
+        if first.status == 201:
+            assert again.body == first.body
+            e164 = first.json["e164"]
+            message = {"from": e164, "to": SENT_TO, "content": "hello"}
+            said[connection.ask("POST", "/api/v1/message", message, token=token).status] += 1
+            if nth % 2:
+                connection.ask("DELETE", "/api/v1/number", token=token, query={"e164": e164})
+    return said
 
 
 def test_siblings_cost_at_most_their_parents_limit(db: Database, url: str, wall: FakeWall) -> None:
@@ -39,41 +62,19 @@ def test_siblings_cost_at_most_their_parents_limit(db: Database, url: str, wall:
     db.write_blocking(partial(mint, account_id=account_id))
     stop = threading.Event()
 
-    def use(nth: int) -> Counter[int]:
-        """Rent, send from the number and end the rental, each with one Idempotency-Key twice."""
-        said: Counter[int] = Counter()
-        token = new_token(1 + nth % SIBLINGS)
-        given = {} if nth % 64 == 40 else [{"max_sats": 90}, {"max_minutes": 2}][nth % 2]
-        with Connection(url) as connection:
-            ask = {
-                "body": {"group_id": "us-mobile", **given},
-                "token": token,
-                "headers": {"Idempotency-Key": f"r{nth}"},
-            }
-            first, again = (connection.ask("POST", "/api/v1/numbers", **ask) for _ in range(2))
-            said[first.status] += 1
-            if first.status == 201:
-                assert again.body == first.body
-                e164 = first.json["e164"]
-                message = {"from": e164, "to": SENT_TO, "content": "hello"}
-                said[connection.ask("POST", "/api/v1/message", message, token=token).status] += 1
-                if nth % 2:
-                    connection.ask("DELETE", "/api/v1/number", token=token, query={"e164": e164})
-        return said
-
     def receive() -> int:
         """Deliver SMS to all live numbers while they are rented and ended."""
         sent = 0
         while sent < SMS and not stop.is_set():
             live = db.read_blocking(lambda tx: [row["e164"] for row in rentals.live(tx, account_id)])
             sms = [InboundMessage(e164, SENT_TO, "code 123456") for e164 in live][: SMS - sent]
-            db.write_blocking(lambda tx, sms=sms: receive_many(tx, sms, now_us=wall()))  # type: ignore[misc]
+            db.write_blocking(lambda tx, sms=sms: receive_many(tx, sms, now_us=wall()))  # type: ignore[misc]  # a default
             sent += len(sms)
         return sent
 
     with ThreadPoolExecutor(25) as pool:
         received = pool.submit(receive)
-        said = sum(pool.map(use, range(CLIENTS)), Counter[int]())
+        said = sum(pool.map(partial(use, url=url), range(CLIENTS)), Counter[int]())
         stop.set()
         received.result(60)
     assert said[201] > 3

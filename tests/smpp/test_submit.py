@@ -217,7 +217,7 @@ async def route(routes: CarrierRouter, *, order: Sequence[str] = ()) -> Accepted
             assert recorded == by
             return await submit(*args)
 
-        carrier.submit = submit_recorded  # type: ignore[method-assign]
+        carrier.submit = submit_recorded  # type: ignore[method-assign]  # to observe it
     return await routes.submit(7, MESSAGE, order=order, recorded=recorded, record=record)
 
 

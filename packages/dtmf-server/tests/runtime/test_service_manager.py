@@ -20,9 +20,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield receiving
 
 
-def test_a_state_is_sent_to_the_manager_and_to_nobody_else(
-    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_state_is_sent_to_the_manager_alone(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     service_manager.notify("READY=1")
     assert manager.recv(100) == b"READY=1"
     for address in ("", "relative", "/nonexistent/notify"):
