@@ -1,6 +1,8 @@
 """A preloaded program behaves as one in a fresh interpreter."""
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -61,6 +63,23 @@ def test_processes_do_not_share_what_they_draw() -> None:
         with popen([sys.executable, "-c", draws], env=environment()) as process:
             drawn |= set(process.communicate(timeout=30)[0].split())
     assert len(drawn) == 9
+
+
+def test_no_process_outlives_the_process_of_the_tests() -> None:
+    starts = (
+        "import os, sys; from support.preloaded import popen; from support.server_process import environment;"
+        " process = popen([sys.executable, '-c', 'input()'], env=environment(), stdin=0);"
+        " print(process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    path = os.pathsep.join([str(Path(__file__).parent), environment()["PYTHONPATH"]])
+    env, pipe = environment(PYTHONPATH=path), subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", starts], env=env, stdin=pipe, stdout=pipe, text=True) as killed:
+        assert killed.stdout is not None
+        pid = int(killed.stdout.readline())
+        with contextlib.suppress(ProcessLookupError):  # it has already ended
+            pidfd = os.pidfd_open(pid)
+            assert select.select([pidfd], [], [], 30)[0], "it still runs"
+            os.close(pidfd)
 
 
 def test_other_programs_and_environments_get_a_fresh_process() -> None:

@@ -137,7 +137,7 @@ class _Parent:
         return io.TextIOWrapper(io.FileIO(reading))  # type: ignore[type-var]  # a raw stream
 
     def stop(self) -> None:
-        """Stop it. Its children continue."""
+        """Stop it. It kills its children."""
         self._socket.close()
         self._process.wait()
 
@@ -197,7 +197,9 @@ class _Server:
                 if key.fd == self._ended:
                     os.read(self._ended, 4096)
                     self._reap()
-                elif (request := self._request()) is None:
+                elif (request := self._request()) is None:  # the tests' process has ended, perhaps killed
+                    for child in self._statuses:
+                        os.kill(child, signal.SIGKILL)
                     return
                 else:
                     self._fork(*request)
