@@ -131,7 +131,11 @@ def test_event_loops_do_not_share_connections(stub: Stub) -> None:
 @pytest.mark.parametrize("kind", [DTMF, AsyncDTMF])
 def test_a_custom_transport_is_pickled_with_the_client(kind: Any) -> None:
     twin = pickle.loads(pickle.dumps(kind(TOKEN, transport=Marked("here"))))
-    assert twin._engine().mark == "here"
+
+    async def engine() -> Any:
+        return twin._engine()
+
+    assert asyncio.run(engine()).mark == "here"
 
 
 class Marked:

@@ -40,8 +40,10 @@ def _each_kind(document: dict[str, Any], renter: Renter) -> Iterator[Asked]:
         yield from _bad_queries(document, renter, name, call)
         yield from _bad_bodies(document, renter, name, call)
         yield from _bad_headers(renter, name, call)
+    ids = {"delivery_id": renter.delivery_id, "invoice_id": renter.invoice_id, "token_id": renter.second_token_id}
+    paths = ids | {"group_id": "us-mobile"}
     for path, methods in document["paths"].items():
-        target = path.format(delivery_id=renter.delivery_id, invoice_id=renter.invoice_id, group_id="us-mobile")
+        target = path.format(**paths)
         yield from (ask_for(m, target, token=renter.token) for m in METHODS if m.lower() not in methods)
     authorization = ((b"Authorization", b"Bearer " + renter.token.encode()),)
     for target in [*UNKNOWN_PATHS, *NOT_HTTP]:

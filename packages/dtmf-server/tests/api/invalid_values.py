@@ -61,7 +61,11 @@ BODY = {
     "max_minutes": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
     "max_sats": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
     "address": [*_NOT_TEXT, "raw:null", "", "\0", "bcrt1", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "x" * 129],
-    "amount": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:0", "raw:2100000000000001"],
+    "amount": [
+        *(value for value in _NOT_INTEGERS if value not in ("raw:null", 'raw:"1"')),
+        *("raw:0", "raw:2100000000000001", "", "x", "0", "-1", "1 sat\0", "9" * 70),
+    ],
+    "claim": [*(value for value in _NOT_TEXT if value != "raw:null"), "", "x" * 129],
     "invoice": [*_NOT_TEXT, "raw:null", "", "x", "lnbc1", "x" * 4097, *_NOT_LINES],
     "fault": [*(value for value in _NOT_TEXT if value != "raw:null"), "", "Late", "early", "late\n"],
     "confirmations": [*(value for value in _NOT_INTEGERS if value != "raw:null"), "raw:145"],
@@ -101,7 +105,9 @@ BODY_OF = {
     ("POST /api/v1/message", "content"): [""],
     ("POST /api/v1/deliveries/test", "e164"): ["raw:null"],
     ("POST /api/v1/numbers/adopt", "e164"): ["raw:null"],
-    ("POST /api/v1/sandbox/deposit", "amount"): ["raw:null"],
+    ("POST /api/v1/accounts", "amount"): ['raw:"1"'],
+    ("POST /api/v1/sandbox/deposit", "amount"): ["raw:null", 'raw:"1"'],
+    ("POST /api/v1/sandbox/pay", "amount"): ['raw:"1"'],
     ("POST /api/v1/sandbox/message", "from"): [*_NOT_LINES, "x" * 65],
 }
 NOT_JSON = [
@@ -176,6 +182,8 @@ QUERY = {
     "type": ["", "Mobile", "mobile ", "mobile\0", "landline", "mobile,local", "x" * 5000],
     "id": ["0", *_NOT_IN_QUERY_INTEGERS],
     "after": _NOT_IN_QUERY_INTEGERS,
+    "before": ["0", *_NOT_IN_QUERY_INTEGERS],
+    "order": ["", "ASC", "newest", "desc\0", "asc,desc"],
     "limit": ["0", "1001", *_NOT_IN_QUERY_INTEGERS],
     "delivery_id": _NOT_IN_PATH,
     "invoice_id": [value for value in _NOT_IN_PATH if value != "%2f"],  # the list, with slashes at its end

@@ -214,7 +214,7 @@ def _calls(renter: Renter, number: dict[str, str]) -> dict[str, Call]:
         "POST /api/v1/numbers": Call(
             201, {"group_id": "us-mobile", "max_minutes": 10, "max_sats": 5000, "label": "signal"}
         ),
-        "POST /api/v1/numbers/adopt": Call(200, {"e164": renter.e164}),
+        "POST /api/v1/numbers/adopt": Call(204, {"e164": renter.e164}),
         "GET /api/v1/number": Call(200, query=number),
         "PATCH /api/v1/number": Call(
             200, {"sms_forwarded_to": renter.hook, "max_minutes": 500, "label": "bank"}, number

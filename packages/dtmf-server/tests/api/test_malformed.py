@@ -29,7 +29,7 @@ def complaint(asked: Asked, reply: Reply) -> str | None:
         return "lacks a member of a problem"
     if problem["status"] != reply.status or problem["request_id"] != reply.headers.get("x-request-id"):
         return "contradicts its own status line or headers"
-    if asked.field is not None and problem.get("field") != asked.field:
+    if asked.field is not None and str(problem.get("field")).partition("[")[0] != asked.field:
         return f"names {problem.get('field')} and not {asked.field}"
     if JARGON.search(problem["detail"]):
         return "speaks the programmer's language"

@@ -22,6 +22,8 @@ LOOKUPS: list[tuple[str, str, str, Callable[[Tx], object]]] = [
 def test_a_list_is_looked_up_by_an_index(
     db: Database, table: str, on_postgresql: str, on_sqlite: str, ask: Callable[[Tx], object]
 ) -> None:
+    if table == "r" and db.dialect.name != "sqlite":  # an index of an empty table costs as much as any other
+        db.write_blocking(lambda tx: tx.run("DROP INDEX ix_rentals_live_account"))
     plan = plan_of(db, ask)
     if db.dialect.name == "sqlite":
         assert re.search(rf"SEARCH {table} USING (COVERING )?(INDEX )?{on_sqlite} ", plan), plan

@@ -37,6 +37,7 @@ ARGUMENTS: dict[str, Any] = {
     "inbound": True,
     "may_be_taken": "state = 'in_doubt'",
     "mined": True,
+    "newest_first": True,
     "rental_ids": [1],
     "state": "waiting",
     "table": schema.messages,

@@ -9,13 +9,13 @@ from cyclopts import App, Parameter
 
 from . import connect, output
 from .formatting import escape_controls, format_int, format_minute, seconds
-from .options import Json
+from .options import Json, Number
 from .output import Column
 
 if TYPE_CHECKING:
     from dtmf.types import Token
 
-tokens = App(name="tokens", help="List the account's tokens, or create and revoke one.")
+tokens = App(name="tokens", help="List the account's tokens, create and revoke them, and keep their rentals.")
 _SCOPES = "What it may do: read, rent, send, topup, tokens, webhooks, separated by commas."
 
 
@@ -65,6 +65,14 @@ def revoke(token: Annotated[int, Parameter(help="The id of the token.")], /, *, 
     with connect.client() as dtmf:
         done = dtmf.revoke_token(token)
     output.json(done) if json else output.line(f"Token {token} is revoked.")
+
+
+@tokens.command
+def adopt(number: Number, /, *, json: Json = False) -> None:
+    """Keep a rental that a restricted token started: it goes on when that token ends."""
+    with connect.client() as dtmf:
+        done = dtmf.adopt_rental(number)
+    output.json(done) if json else output.line(f"{number} no longer belongs to a restricted token.")
 
 
 def _split(text: str | None) -> list[str] | None:

@@ -58,7 +58,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
     answers = [
         f"<code>{status}</code> {_answer(answer, document)}"
         for status, answer in operation["responses"].items()
-        if status.startswith("2")
+        if status.startswith("2") or _has_its_own_form(answer)
     ]
     table = "".join(
         f"<tr><td><code>{html.escape(name)}</code><td>{kind}<td>{html.escape(about)}" for name, kind, about in rows
@@ -68,6 +68,12 @@ def _operation(path: str, method: str, operation: dict[str, Any], document: dict
         + (f"<table>{table}</table>" if table else "")
         + f"<p>returns {' or '.join(answers)}</p>"
     )
+
+
+def _has_its_own_form(answer: dict[str, Any]) -> bool:
+    """Return True if an error response has other fields than all have."""
+    schemas = [content.get("schema", {}).get("$ref", "") for content in answer.get("content", {}).values()]
+    return any(schema and not schema.endswith("/Problem") for schema in schemas)
 
 
 def _answer(answer: dict[str, Any], document: dict[str, Any]) -> str:

@@ -26,6 +26,8 @@ def _not_what_is_wanted(match: re.Match[str]) -> str:
 # Tried in this order. Each message says what to write instead.
 _TRANSLATIONS: list[tuple[str, Callable[[re.Match[str]], str]]] = [
     (r"Expected `str` of length >= 1", lambda _: "must not be empty"),
+    (r"Expected `array` of length >= 1", lambda _: "must not be empty: leave it out instead"),
+    (r"Expected `array` of length <= (\d+)", lambda match: f"must have at most {match[1]} items"),
     (r"Expected `str` of length <= (\d+)", lambda match: f"must have at most {match[1]} characters"),
     (r"Expected `\w+` >= ([\d.]+)", lambda match: f"must be at least {match[1].removesuffix('.0')}"),
     (r"Expected `\w+` <= ([\d.]+)", lambda match: f"must be at most {match[1].removesuffix('.0')}"),

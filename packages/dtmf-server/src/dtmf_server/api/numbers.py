@@ -163,21 +163,11 @@ def patch_number(
     return _respond(runtime_of(request).db, _head(tx, rental, now_us=now_us))
 
 
-@operation(
-    post,
-    "/numbers/adopt",
-    tags=["numbers"],
-    summary="Adopt a rental",
-    status=200,
-    responses=transactions.answers(200, responses.Number),
-)
-def post_numbers_adopt(
-    tx: Tx, caller: Caller, asked: requests.Adoption, *, request: Request
-) -> Response[responses.Number]:
+@operation(post, "/numbers/adopt", tags=["numbers"], summary="Adopt a rental", status=204)
+def post_numbers_adopt(tx: Tx, caller: Caller, asked: requests.Adoption) -> None:
     """Make a rental that a restricted token started the account's own: it goes on when that token ends, and no longer counts
     against its limits."""
-    rental = rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
-    return _respond(runtime_of(request).db, _head(tx, rental, now_us=caller.now_us))
+    rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
 
 
 # --- a number and its messages: read in pages, streamed -------------------------------

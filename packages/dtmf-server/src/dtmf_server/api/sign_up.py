@@ -63,7 +63,8 @@ async def _write(
     status=201,
     secret=True,
     write=_write,
-    responses=transactions.answers(201, responses.NewAccountAnswer) | transactions.answers(402, responses.SignUp),
+    responses=transactions.answers(201, responses.NewAccountAnswer)
+    | transactions.answers(402, responses.SignUpProblem),
 )
 def post_accounts(
     tx: Tx,

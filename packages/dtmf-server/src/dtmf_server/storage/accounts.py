@@ -256,13 +256,18 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
 def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: int) -> list[int]:
     """Return accounts whose balance has run out, or one of whose rentals has reached a limit, by now; then those not
     settled since `settled_before_us`."""
-    rows: list[Row] = []
-    for due in ("depletes_at_us", "limit_at_us"):
-        rows += tx.all(
-            f"SELECT id FROM accounts WHERE {due} IS NOT NULL AND {due} <= :now_us ORDER BY {due} LIMIT :limit",
-            now_us=now_us,
-            limit=limit - len(rows),
-        )
+    rows = tx.all(
+        "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND depletes_at_us <= :now_us"
+        " ORDER BY depletes_at_us LIMIT :limit",
+        now_us=now_us,
+        limit=limit,
+    )
+    rows += tx.all(
+        "SELECT id FROM accounts WHERE limit_at_us IS NOT NULL AND limit_at_us <= :now_us"
+        " ORDER BY limit_at_us LIMIT :limit",
+        now_us=now_us,
+        limit=limit - len(rows),
+    )
     rows += tx.all(
         "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND settled_at_us <= :settled_before_us"
         " ORDER BY settled_at_us LIMIT :limit",

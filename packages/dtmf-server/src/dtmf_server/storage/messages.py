@@ -69,9 +69,9 @@ def listed(
     *,
     inbound: bool | None,
     after: int,
-    before: int,
-    newest_first: bool,
     limit: int,
+    before: int = 2**63 - 1,
+    newest_first: bool = False,
 ) -> list[Row]:
     """Return an account's messages with IDs between these two, of these rentals or all (None); received, sent, or both
     (None)."""

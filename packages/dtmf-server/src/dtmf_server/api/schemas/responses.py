@@ -197,7 +197,7 @@ class SignInLinkAnswer(Struct):
     path: Annotated[str, Meta(description="relative to the address of the service")]
 
 
-class SignUp(Struct, kw_only=True):
+class SignUpProblem(Struct, kw_only=True):
     """A problem document with the invoice that opens an account. `claim`: the secret that claims the account, only in the
     first answer."""
 
