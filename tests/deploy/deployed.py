@@ -146,8 +146,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     build = ["buildah", *storage, "build", "--isolation", "chroot", "--layers=false"]
     run(*build, "-t", "base", "-f", folder / "Containerfile", folder)
     wheels = folder / "wheels"
-    download = [ROOT / ".venv/bin/python", "-m", "pip", "download", "--quiet", "--require-hashes", "-d", wheels]
-    run(*download, "-r", ROOT / "requirements/run.txt")
+    download = [ROOT / ".venv/bin/python", "-m", "pip", "download", "--quiet", "-d", wheels]
+    run(*download, "--require-hashes", "-r", ROOT / "requirements/run.txt")
+    run(*download, "setuptools", "wheel")  # build those that have no wheel
     offline = ["--build-arg=PIP_NO_INDEX=1", "--build-arg=PIP_FIND_LINKS=/wheels", f"--volume={wheels}:/wheels:ro"]
     where = ["-f", str(DEPLOY / "container/Containerfile"), str(ROOT)]
     run(*build, "--build-arg=BASE=localhost/base", *offline, "-t", "dtmf", *where)

@@ -72,6 +72,7 @@ NO_TEXT = {
     "deliveries.kind",
     "deliveries.reason",  # as attempts.reason
     "deliveries.state",
+    "deliveries.submitted_to",
     "deliveries.stop_reason",  # as attempts.reason
     "deposits.status",
     "deposits.txid",
@@ -118,6 +119,7 @@ NO_TEXT = {
     "rentals.destination",
     "rentals.e164",
     "rentals.end_reason",
+    "rentals.reserves",
     "rentals.group_id",
     "rentals.network",  # a keyed hash of the renter's network, until the refund is decided
     "service.mode",

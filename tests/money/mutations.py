@@ -175,15 +175,16 @@ FAULTS = [
     Fault(
         "operations/rent.py",
         ' not ledger.is_live(account_id, rental["id"]):\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)'
-        "\n        ledger.end(",
-        " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)\n        ledger.end(",
+        "\n        token_limits.require_own(",
+        " False:\n            raise ended.not_rented(tx, account_id, e164, now_us=now_us)"
+        "\n        token_limits.require_own(",
         "an ended rental ends again",
     ),
     Fault("operations/rent.py", "booked_minutes=1)", "booked_minutes=0)", "the first minute is free"),
     Fault(
         "operations/rent.py",
-        'group["rental_cost_per_minute"])\n        now_us = ledger.now_us(account_id)\n',
-        'group["rental_cost_per_minute"])\n',
+        "        now_us = ledger.now_us(account_id)\n        max_sats, reserves",
+        "        max_sats, reserves",
         "a rental starts before the time its account is settled to",
     ),
     # --- messages
@@ -311,8 +312,8 @@ FAULTS = [
     ),
     Fault(
         "storage/accounts.py",
-        "{due} <= :now_us ORDER BY",
-        "{due} < :now_us ORDER BY",
+        'AND depletes_at_us <= :now_us"',
+        'AND depletes_at_us < :now_us"',
         "the meter misses money that runs out now",
     ),
     Fault("storage/accounts.py", "            a.debt,\n", "            0,\n", "debts are not stored"),

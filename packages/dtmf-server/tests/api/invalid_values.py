@@ -173,7 +173,7 @@ _NOT_IN_PATH = [
     "%2f",
 ]
 QUERY = {
-    "token_id": _NOT_IN_PATH,
+    "token_id": [value for value in _NOT_IN_PATH if value != "%2f"],  # the list, as below
     "e164": _NOT_E164,
     "current": _NOT_BOOLEANS,
     "inbound": _NOT_BOOLEANS,

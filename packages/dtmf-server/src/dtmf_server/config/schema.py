@@ -152,7 +152,7 @@ class Signup(Section, frozen=True):
     open`. `paid`: whatever the mode, a Lightning payment opens an account with the amount as its balance."""
 
     mode: Annotated[Literal["open", "invite", "closed"], Meta(description="'open', 'invite' or 'closed'")] = "open"
-    paid: bool = False
+    paid: YesNo = False
 
 
 class Retention(Section, frozen=True):
