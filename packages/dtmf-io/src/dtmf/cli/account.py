@@ -18,9 +18,9 @@ from .formatting import (
     format_second,
     signed,
 )
-from .options import Format, Json, Last, Quiet, chosen, newest
+from .options import Format, Json, Last, Quiet, newest
 from .output import Column
-from .templates import print_items
+from .templates import printer
 
 if TYPE_CHECKING:
     from dtmf import DTMF
@@ -71,25 +71,22 @@ def transactions(
     quiet: Quiet = False,
 ) -> None:
     """List all changes of your balance, newest last. Shows the last 25; with --json or --format all, one per line."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
+    show_items = printer(json=json, form=form, quiet=quiet)
     with connect.client() as dtmf:
         found = dtmf.transactions(after)
-        if template or as_json:
-            every = newest(found, last, else_last=None)
-            print_items(every, template) if template else output.json_lines(every)
+        if show_items:
+            show_items(newest(found, last, else_last=None))
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
 
 
 def deposits(*, json: Json = False, form: Format = None, quiet: Quiet = False) -> None:
     """List the payments to your addresses, including those waiting for confirmations."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{txid}:{vout}")
+    show_items = printer(json=json, form=form, quiet=quiet, identity="{txid}:{vout}", lines=False)
     with connect.client() as dtmf:
         found = dtmf.deposits()
-    if template:
-        print_items(found, template)
-    elif as_json:
-        output.json(found)
+    if show_items:
+        show_items(found)
     elif not found:
         output.line("No deposits yet.")
     else:

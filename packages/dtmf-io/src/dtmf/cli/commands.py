@@ -8,9 +8,9 @@ from __future__ import annotations
 COMMANDS: dict[str, list[tuple[str, str, str]]] = {
     "Account": [
         ("login", "save a token on this machine", "dtmf.cli.login:login"),
-        ("signup", "open an account, also by a Lightning payment", "dtmf.cli.signup:signup"),
+        ("signup", "open an account, also by a Lightning payment", "dtmf.cli.login:signup"),
         ("logout", "delete the saved token", "dtmf.cli.login:logout"),
-        ("open", "open the website in your browser, signed in", "dtmf.cli.website:open_website"),
+        ("open", "open the website in your browser, signed in", "dtmf.cli.login:open_website"),
         ("account", "show your balance and how long it lasts", "dtmf.cli.account:account"),
         ("topup", "pay into your account, by Lightning or Bitcoin", "dtmf.cli.topup:topup"),
         ("invoices", "list your Lightning invoices", "dtmf.cli.topup:invoices"),

@@ -9,9 +9,9 @@ from cyclopts import App, Parameter
 
 from . import connect, output
 from .formatting import format_minute
-from .options import Format, Json, Last, Number, Quiet, chosen, newest, rented_numbers
+from .options import Format, Json, Last, Number, Quiet, newest, rented_numbers
 from .output import Column
-from .templates import print_items
+from .templates import printer
 
 if TYPE_CHECKING:
     from dtmf.types import Delivery
@@ -38,12 +38,11 @@ def listed(
 ) -> None:
     """List the deliveries of forwards, webhooks and sends, newest last. Shows the last 25; with --json or --format all,
     one per line."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
+    show_items = printer(json=json, form=form, quiet=quiet)
     with connect.client() as dtmf:
         found = dtmf.deliveries(state, e164=number, after=after)
-        if template or as_json:
-            every = newest(found, last, else_last=None)
-            print_items(every, template) if template else output.json_lines(every)
+        if show_items:
+            show_items(newest(found, last, else_last=None))
             return
         _table(list(newest(found, last, else_last=_SHOWN)))
 
@@ -61,7 +60,9 @@ def retry(
 ) -> None:
     """Retry a delivery, even if it was delivered."""
     if (delivery is None) == (since is None):
-        raise ValueError("give the id of a delivery, or --since")
+        raise ValueError(
+            "DELIVERY is missing: give its id, or --since" if since is None else "an id and --since don't go together"
+        )
     with connect.client() as dtmf:
         again = dtmf.retry_deliveries(since) if since else dtmf.retry_delivery(delivery or 0)
     if json:

@@ -13,8 +13,8 @@ from dtmf.cli.message_view import show_messages
 from . import connect, output
 from .exit_codes import USAGE, CommandError
 from .formatting import format_int
-from .options import Format, Json, Last, Number, Quiet, chosen, not_negative, rented_numbers
-from .templates import print_items
+from .options import Format, Json, Last, Number, Quiet, not_negative, rented_numbers
+from .templates import printer
 
 if TYPE_CHECKING:
     pass
@@ -36,14 +36,14 @@ def messages(
     quiet: Quiet = False,
 ) -> None:
     """List received and sent messages, newest last. Shows the last 25; with --json or --format all, one per line."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
+    show_items = printer(json=json, form=form, quiet=quiet)
     with connect.client() as dtmf:
-        most = last if as_json or template or last is not None else _SHOWN
+        most = last if show_items or last is not None else _SHOWN
         found = dtmf.messages(number, after=after, newest_first=most is not None)
         if most is not None:
             found = reversed(list(islice(found, not_negative(most))))
-        if template or as_json:
-            print_items(found, template) if template else output.json_lines(found)
+        if show_items:
+            show_items(found)
             return
         show_messages(found, nothing="No messages.")
 

@@ -12,21 +12,9 @@ from dtmf.validation import http_url
 from . import connect, output
 from .formatting import MINUTES_A_DAY, format_int, format_minute
 from .message_view import show_messages
-from .options import (
-    Format,
-    GroupId,
-    Json,
-    Label,
-    MaxMinutes,
-    MaxSats,
-    Number,
-    Quiet,
-    Yes,
-    chosen,
-    confirm,
-)
+from .options import Format, GroupId, Json, Label, MaxMinutes, MaxSats, Number, Quiet, Yes, confirm
 from .output import Column
-from .templates import print_items
+from .templates import printer
 
 if TYPE_CHECKING:
     from dtmf import DTMF
@@ -45,12 +33,12 @@ def groups(
     quiet: Quiet = False,
 ) -> None:
     """List number groups with prices in satoshis."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
+    show_items = printer(json=json, form=form, quiet=quiet, lines=False)
     with connect.client() as dtmf:
         found = {kind: dtmf.groups(kind) for kind in ([kind] if kind else _TYPES)}
     every = [group for several in found.values() for group in several]
-    if template or as_json:
-        print_items(every, template) if template else output.json(every)
+    if show_items:
+        show_items(every)
         return
     columns = [
         Column("Group"),
@@ -110,11 +98,11 @@ def available(
     quiet: Quiet = False,
 ) -> None:
     """List free numbers of a group. To rent one: dtmf rent GROUP --number NUMBER."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{e164}")
+    show_items = printer(json=json, form=form, quiet=quiet, identity="{e164}", lines=False)
     with connect.client() as dtmf:
         found = dtmf.available(group, digits)
-    if template or as_json:
-        print_items(found, template) if template else output.json(found)
+    if show_items:
+        show_items(found)
         return
     for number in found:
         output.line(number["e164"])
@@ -151,11 +139,11 @@ def rent(
 
 def numbers(*, json: Json = False, form: Format = None, quiet: Quiet = False) -> None:
     """List your numbers with their cost, messages and actions."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{e164}")
+    show_items = printer(json=json, form=form, quiet=quiet, identity="{e164}", lines=False)
     with connect.client() as dtmf:
         found = dtmf.numbers()
-    if template or as_json:
-        print_items(found, template) if template else output.json(found)
+    if show_items:
+        show_items(found)
         return
     if not found:
         output.line("You have no numbers. ", ("To rent one: dtmf groups, then dtmf rent GROUP.", "dim"))

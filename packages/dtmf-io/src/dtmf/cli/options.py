@@ -14,7 +14,6 @@ from dtmf.errors import DTMFError
 
 from . import connect
 from .exit_codes import FAILED, CommandError
-from .templates import check_template
 
 Item = TypeVar("Item")
 
@@ -64,15 +63,6 @@ def newest(found: Iterable[Item], last: int | None, *, else_last: int | None) ->
     """Return the last items: `last` of them, or `else_last` by default. None means all."""
     most = else_last if last is None else not_negative(last)
     return found if most is None else deque(found, most)
-
-
-def chosen(*, json: bool, template: str | None, quiet: bool, identity: str) -> tuple[bool, str | None]:
-    """Return whether to print JSON, and the template to print. `identity` is the template of --quiet."""
-    if json + quiet + (template is not None) > 1:
-        raise ValueError("--json, --format and --quiet don't go together")
-    if quiet or template is None:
-        return json, identity if quiet else None
-    return template == "json", None if template == "json" else check_template(template)
 
 
 def not_negative(last: int) -> int:

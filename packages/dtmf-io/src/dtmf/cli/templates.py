@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+from json import dumps
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,30 @@ from . import output
 from .formatting import escape_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 TSV = "tsv"
 _BREAKS = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}  # in a value: one item stays one line
 _FIELD = re.compile("[a-z][a-z0-9_]*")
 
 
-def check_template(template: str) -> str:
-    """Return the template. Raises ValueError unless it has fields only: no attribute, no index, no conversion."""
+def printer(
+    *, json: bool, form: str | None, quiet: bool, identity: str = "{id}", lines: bool = True
+) -> Callable[[Iterable[Any]], None] | None:
+    """Return the function that prints items as --json, --format or --quiet asks, None if none of them is given. `identity`
+    is the template of --quiet; with `lines`, JSON is one item per line."""
+    if json + quiet + (form is not None) > 1:
+        raise ValueError("--json, --format and --quiet don't go together")
+    if json or form == "json":
+        return output.json_lines if lines else output.json
+    if not quiet and form is None:
+        return None
+    template = identity if form is None else _checked(form)
+    return lambda items: _print(items, template)
+
+
+def _checked(template: str) -> str:
+    """Raise ValueError unless the template has fields only: no attribute, no index, no conversion."""
     try:
         fields = [each for each in Formatter().parse(template) if each[1] is not None]
     except ValueError as error:
@@ -32,8 +47,7 @@ def check_template(template: str) -> str:
     return template
 
 
-def print_items(items: Iterable[Mapping[str, Any]], template: str) -> None:
-    """Print each item on a line of its own."""
+def _print(items: Iterable[Mapping[str, Any]], template: str) -> None:
     for item in items:
         values = {name: _shown(value) for name, value in item.items()}
         print(escape_controls("\t".join(map(str, values.values())) if template == TSV else _filled(template, values)))
@@ -55,5 +69,5 @@ def _shown(value: Any) -> str | int | float:
         return value
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else dumps(value, ensure_ascii=False)
     return "".join(_BREAKS.get(character, character) for character in text)

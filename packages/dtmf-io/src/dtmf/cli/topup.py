@@ -12,9 +12,9 @@ from dtmf.errors import DTMFError, TimedOutError
 
 from . import connect, output, qr
 from .formatting import bitcoin, format_int, format_minute, is_in_currency, sats, seconds
-from .options import Format, Json, Last, Quiet, chosen, newest
+from .options import Format, Json, Last, Quiet, newest
 from .output import Column
-from .templates import print_items
+from .templates import printer
 from .wait import spinner, timed_out
 
 if TYPE_CHECKING:
@@ -63,12 +63,11 @@ def invoices(
     quiet: Quiet = False,
 ) -> None:
     """List your Lightning invoices, newest last. Shows the last 25; with --json or --format all, one per line."""
-    as_json, template = chosen(json=json, template=form, quiet=quiet, identity="{id}")
+    show_items = printer(json=json, form=form, quiet=quiet)
     with connect.client() as dtmf:
         found = dtmf.invoices(after)
-        if template or as_json:
-            every = newest(found, last, else_last=None)
-            print_items(every, template) if template else output.json_lines(every)
+        if show_items:
+            show_items(newest(found, last, else_last=None))
             return
         rows = list(newest(found, last, else_last=_SHOWN))
     if not rows:
