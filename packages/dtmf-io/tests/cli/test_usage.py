@@ -55,7 +55,7 @@ WRONG = [
     ("transactions --after 9223372036854775808", "after must be a whole number"),
     ("messages 12", "not an E.164 phone number"),
     ("deliveries --state lost", "--state must be waiting, delivered, parked, in_doubt or unknown, not 'lost'"),
-    ("deliveries retry", "give the id of a delivery, or --since"),
+    ("deliveries retry", "DELIVERY is missing"),
     ("deliveries retry 0", "delivery_id must be a whole number of at least 1"),
     ("deliveries retry seven", "DELIVERY must be a whole number, not 'seven'"),
     ("deliveries rety 1", "did you mean retry?"),
