@@ -276,3 +276,14 @@ def test_a_token_with_many_rentals_ends_them_all(
     assert revoke(connection, renter.token, bot["id"]).status == 204
     live = db.read_blocking(lambda tx: rent.live_rentals(tx, renter.account_id, now_us=START_US))
     assert [row["e164"] for row in live] == [renter.e164]
+
+
+def test_a_key_that_another_token_has_used_gives_a_restricted_token_nothing(
+    renter: Renter, connection: Connection
+) -> None:
+    bot, other = (created(connection, renter.token, scopes=["tokens", "read"])["token"] for _ in range(2))
+    ask: dict[str, Any] = {"body": {"label": "x", "scopes": ["read"]}, "headers": {"Idempotency-Key": "guessed"}}
+    replies = [connection.ask("POST", "/api/v1/tokens", token=token, **ask) for token in (renter.token, bot, other) * 2]
+    assert [reply.status for reply in replies] == [201, 201, 201, 409, 409, 409]
+    assert {reply.code for reply in replies[3:]} == {"already_issued"}, "a token is shown once"
+    assert len({reply.json["token"] for reply in replies[:3]}) == 3

@@ -161,7 +161,7 @@ def _action(request: Request, given: Bearer | None, body: bytes) -> Callable[[Tx
         return run_idempotent(
             tx,
             account_id=caller.account_id,
-            key=key,
+            key=_key_of(caller, key),
             fingerprint=fingerprint,
             wall_us=runtime.clock.wall_us(),
             action=lambda tx: fn(tx, caller),
@@ -178,6 +178,12 @@ def _key(request: Request) -> str | None:
     if not 0 < len(key) <= KEY_MAX or not key.isascii() or not key.isprintable():
         raise InvalidRequest("Idempotency-Key", f"must have 1 to {KEY_MAX} printable ASCII characters")
     return key
+
+
+def _key_of(caller: Caller, key: str) -> str:
+    """Return the key as stored. Each restricted token has keys of its own: it must not get what was answered to the account's
+    other tokens. The separator is in no key, because it isn't printable."""
+    return key if caller.token_id is None else f"{caller.token_id}\x1f{key}"
 
 
 def _fingerprint(request: Request, body: bytes) -> bytes:
