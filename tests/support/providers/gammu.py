@@ -121,7 +121,10 @@ class Smsd:
     def alive(self, now_us: int, *, signal: int = 60) -> None:
         """Show that smsd runs the modem, as it does every minute."""
         now = self.local(now_us)
-        self.execute('DELETE FROM phones WHERE "ID" = ?', self.phone_id)
+        if self.execute('SELECT 1 FROM phones WHERE "ID" = ?', self.phone_id):  # it must never be absent
+            columns = '"Signal" = ?, "UpdatedInDB" = ?, "TimeOut" = ?'
+            self.execute(f'UPDATE phones SET {columns} WHERE "ID" = ?', signal, now, now, self.phone_id)
+            return
         self.execute(
             'INSERT INTO phones ("ID", "IMEI", "Client", "Signal", "UpdatedInDB", "TimeOut") VALUES (?, ?, ?, ?, ?, ?)',
             self.phone_id,
