@@ -19,8 +19,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILE_LINES = 500  # the clients have one method per operation, in one class
+FILE_LINES = 400
 FUNCTION_LINES = 50
+# Each is a list with one entry per operation, error or shape of the API, and nothing else.
+LONGER_FILES = {
+    "packages/dtmf-io/src/dtmf/async_client.py": 444,
+    "packages/dtmf-io/src/dtmf/client.py": 458,
+    "packages/dtmf-io/src/dtmf/endpoints.py": 443,
+    "packages/dtmf-server/src/dtmf_server/api/error_catalog.py": 405,
+    "packages/dtmf-server/src/dtmf_server/api/schemas/responses.py": 420,
+}
 
 CLIENT = {"dtmf.codes", "dtmf.e164", "dtmf.webhook"}
 BELOW_CORE = CLIENT | {"dtmf_server"}  # every module may import its version
@@ -142,8 +150,9 @@ def purity(file: File) -> Iterator[str]:
 
 def length(file: File) -> Iterator[str]:
     count = len(file.text.splitlines())
-    if count > FILE_LINES:
-        yield file.at(FILE_LINES + 1, f"{count} lines, at most {FILE_LINES}: cut it where its parts have names")
+    most = LONGER_FILES.get(file.path, FILE_LINES)
+    if count > most:
+        yield file.at(most + 1, f"{count} lines, at most {most}: cut it where its parts have names")
     for node in ast.walk(file.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             count = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -322,7 +331,7 @@ def test_the_allowed_imports_have_no_cycle():
             "from datetime import date\ndate.today()",
             ":2: date.today",
         ),
-        (length, "src/dtmf/x.py", "\n" * 501, ":501: 501 lines"),
+        (length, "src/dtmf/x.py", "\n" * 401, ":401: 401 lines"),
         (length, "src/dtmf/x.py", "async def f():\n" + " x\n" * 50, ":1: f has 51 lines"),
         (docstrings, "src/dtmf/x.py", "\ndef f(): pass", ":2: f is public"),
         (docstrings, "src/dtmf/x.py", "class C:\n 'doc'\n def m(self): pass", ":3: m is public"),
