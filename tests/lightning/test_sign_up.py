@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -85,6 +86,7 @@ def test_a_payment_opens_an_account_with_that_balance(
     body = quote.json()
     assert quote.headers["content-type"] == "application/problem+json"
     assert (body["code"], body["amount"], len(body["payment_hash"])) == ("payment_required", 1234, 64)
+    assert re.fullmatch("[0-9a-f]{64}", body["claim"]), "no option of a command line: it can't begin with a hyphen"
     assert f'invoice="{body["invoice"]}"' in quote.headers["www-authenticate"]
     unpaid = ask({"claim": body["claim"]})
     assert code(unpaid) == (402, "payment_required")

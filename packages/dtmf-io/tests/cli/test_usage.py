@@ -51,6 +51,8 @@ WRONG = [
     ("transactions --last many", "--last must be a whole number, not 'many'"),
     ("transactions --last -1", "--last must be a whole number of at least 0"),
     ("transactions --last", "--last needs a value"),
+    ("transactions --last --json", "--last needs a value"),
+    ("signup --claim -x", "--claim needs a value (a value that begins with a hyphen: --claim=-x)"),
     ("transactions --after -1", "after must be a whole number of at least 0"),
     ("transactions --after 9223372036854775808", "after must be a whole number"),
     ("messages 12", "not an E.164 phone number"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, get_args
 
 from cyclopts.exceptions import (
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 def complaint(error: CycloptsError, tokens: Sequence[str]) -> str:
     """Return the error line for a command that cyclopts can't parse."""
     command = " ".join(error.command_chain or tokens[:1])
-    return f"{_complaint(error)} (dtmf {command} --help)"
+    return f"{_complaint(error, tokens)} (dtmf {command} --help)"
 
 
-def _complaint(error: Any) -> str:
+def _complaint(error: Any, tokens: Sequence[str]) -> str:
     match error:
         case UnknownCommandError():
             found = _unknown_command(error)
@@ -35,13 +37,20 @@ def _complaint(error: Any) -> str:
         case UnusedCliTokensError():
             found = _too_many(error)
         case MissingArgumentError() if error.argument is not None:
-            name = error.keyword or error.argument.name
-            found = f"{name} needs a value" if name.startswith("-") else f"{name} is missing"
+            found = _missing(error.keyword or error.argument.name, tokens)
         case CoercionError() if error.token is not None and error.argument is not None:
             found = _misfit(error)
         case _:
             found = str(error).rstrip(".")
     return found
+
+
+def _missing(name: str, tokens: Sequence[str]) -> str:
+    if not name.startswith("-"):
+        return f"{name} is missing"
+    after = next((value for option, value in pairwise(tokens) if option == name), "")
+    hint = f" (a value that begins with a hyphen: {name}={after})" if re.match(r"-[^-]", after) else ""
+    return f"{name} needs a value{hint}"
 
 
 def _unknown_command(error: Any) -> str:

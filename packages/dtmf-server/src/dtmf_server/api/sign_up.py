@@ -98,7 +98,7 @@ def _how_to_pay(runtime: Runtime) -> str | None:
 
 async def _want(request: Request, amount: int) -> Response[bytes]:
     """Commit the wanted invoice, have the node create it, and return it with the secret that claims the account."""
-    runtime, claim = runtime_of(request), secrets.token_urlsafe(CLAIM_BYTES)
+    runtime, claim = runtime_of(request), secrets.token_hex(CLAIM_BYTES)
     settings, creator = runtime.settings, runtime.invoices
     if not (settings.sandbox or settings.paid_signup):
         raise PaidSignupOff

@@ -78,7 +78,7 @@ def add_phone_command(options: argparse.Namespace, configuration: Config) -> int
 def _values(options: argparse.Namespace) -> dict[str, str]:
     password = options.password or getpass.getpass("Password that the app shows: ")
     values = {"name": options.name, "kind": "android", "url": options.url.rstrip("/"), "username": options.user}
-    values |= {"password": password, "signing_key": options.signing_key or secrets.token_urlsafe(24)}
+    values |= {"password": password, "signing_key": options.signing_key or secrets.token_hex(16)}
     return values | ({"device_id": options.device} if options.device else {})
 
 

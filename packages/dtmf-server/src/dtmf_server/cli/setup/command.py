@@ -177,7 +177,7 @@ def _tested(
         url = known_url or _public_url(given, prompts, kind, port=port, is_here=is_here)
         values = kinds.table(kind, name, answers, [])
         if kind.kind == "android":
-            values |= {"signing_key": secrets.token_urlsafe(24), "sims": {ANY_SIM: PLACEHOLDER}}
+            values |= {"signing_key": secrets.token_hex(16), "sims": {ANY_SIM: PLACEHOLDER}}
         settings = config_file.checked(values, mode=mode, public_url=url)
         plan = Plan(mode, port, url, kind, values)
         device, results, listed = _check(settings, plan, skips=bool(options.no_check))
