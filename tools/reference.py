@@ -25,7 +25,7 @@ import msgspec
 
 import dtmf
 import dtmf_server
-from dtmf import AsyncDTMF, client, codes, errors, types, webhook
+from dtmf import AsyncDTMF, client, codes, errors, sandbox, types, webhook
 from dtmf.cli import commands
 from dtmf.cli import main as dtmf_command
 from dtmf_server.api.error_catalog import ERRORS, example
@@ -116,7 +116,7 @@ def client_page() -> Iterator[str]:
     yield "to be awaited; those that return an iterator return an asynchronous iterator."
     yield ""
     yield from _class(client.DTMF, "DTMF")
-    yield from _class(client.Sandbox, "DTMF.sandbox")
+    yield from _class(sandbox.Sandbox, "DTMF.sandbox")
     yield "## AsyncDTMF"
     yield ""
     yield _quoted(AsyncDTMF.__doc__ or "")
@@ -136,7 +136,7 @@ def _class(kind: type, name: str) -> Iterator[str]:
         yield from ("```text", f"{name}{_signature(kind.__init__)}", "```", "")
     yield _quoted(kind.__doc__ or "")
     yield ""
-    inherited = {name: found for base in kind.__bases__ if base is not object for name, found in vars(base).items()}
+    inherited = {name: found for base in kind.__mro__[1:-1] for name, found in vars(base).items()}
     for member, found in {**vars(kind), **inherited}.items():
         if inspect.isfunction(found) and not member.startswith("_"):
             yield from _callable(member, found)

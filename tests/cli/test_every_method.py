@@ -6,7 +6,7 @@ import pytest
 
 from dtmf import DTMF, AsyncDTMF
 from dtmf.cli.app import build
-from dtmf.client import Sandbox
+from dtmf.sandbox import Sandbox
 
 COMMANDS = {
     "account": "account",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-
-from . import endpoints, validation, waiters
-from .settings import ANONYMOUS, BaseClient, Settings
+from . import endpoints, pagination, validation, waiters
+from .base_client import AsyncioClient
+from .sandbox import AsyncSandbox
+from .settings import ANONYMOUS, Settings
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
     from datetime import datetime
     from os import PathLike
     from types import EllipsisType
-    from typing import Any, Literal, Self
+    from typing import Any, Literal
 
-    from .endpoints import Answer, Call
     from .rental import AsyncRental
     from .transport import AsyncTransport
     from .types import (
         Account,
         Address,
         AvailableNumber,
-        Clock,
         Delivery,
         Deposit,
         DepositEvent,
@@ -33,17 +31,15 @@ if TYPE_CHECKING:
         Invoice,
         NewToken,
         Number,
-        SandboxClock,
-        SentMessage,
         SignUp,
         Token,
         Transaction,
         Usage,
     )
-    from .waiters import Match, Wait
+    from .waiters import Match
 
 
-class AsyncDTMF(BaseClient):
+class AsyncDTMF(AsyncioClient):
     """The DTMF API for asyncio, with the arguments, methods and results of DTMF. Tasks may share a client.
 
     Await close(), or use `async with`, before the event loop ends."""
@@ -174,10 +170,10 @@ class AsyncDTMF(BaseClient):
         """Iterate over the messages of one rented number, or of all, with ids above `after`: oldest first, or newest first,
         which leaves out those that arrive meanwhile."""
         if newest_first:
-            first = endpoints.messages_before(e164, endpoints.NEWEST, after)
-            older = endpoints.next_before
+            first = endpoints.messages_before(e164, pagination.NEWEST, after)
+            older = pagination.next_before
             return self._pages(
-                lambda before: endpoints.messages_before(e164, before, after), first, endpoints.NEWEST, older
+                lambda before: endpoints.messages_before(e164, before, after), first, pagination.NEWEST, older
             )
         return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
@@ -333,112 +329,3 @@ class AsyncDTMF(BaseClient):
     def sandbox(self) -> AsyncSandbox:
         """The sandbox-only calls: simulate an SMS or a payment, and advance the clock."""
         return AsyncSandbox(self)
-
-    async def close(self) -> None:
-        """Close the connections of this event loop. A later call opens new ones."""
-        engine = self._engines.pop(_here(), self._transport)
-        if hasattr(engine, "close"):
-            await engine.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_reason: object) -> None:
-        await self.close()
-
-    async def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
-        from .sender import perform_async  # noqa: PLC0415  # the network code is loaded when it is first needed
-
-        return await perform_async(call, settings or self._settings, self._engine(), key=key or self._settings.key)
-
-    async def _wait(self, wanted: Wait[Answer]) -> Answer:
-        from .sender import wait_async  # noqa: PLC0415  # as above
-
-        return await wait_async(wanted, self._settings, self._cursors, self._engine())
-
-    async def _follow(self, after: int) -> AsyncIterator[Event]:
-        from .sender import events, poll_async  # noqa: PLC0415  # as above
-
-        follow = events(after, self._settings)
-        while True:
-            for event in await poll_async(follow, self._engine()):
-                yield event
-
-    def _engine(self) -> Any:
-        """Return the caller's transport, else the engine of this event loop: connections are bound to their loop."""
-        here = _here()
-        if self._transport is not None:
-            return self._transport
-        engine = self._engines.get(here)
-        if engine is None:
-            from .http_transport import AsyncHttpTransport  # noqa: PLC0415  # as above
-
-            for other in [place for place in self._engines if place[1].is_closed()]:
-                self._engines.pop(other, None)
-            engine = self._engines.setdefault(here, AsyncHttpTransport(*self._settings.route))
-        return engine
-
-    async def _pages(
-        self,
-        page_after: Callable[[int], Call[list[Answer]]],
-        first: Call[list[Answer]],
-        after: int,
-        next_cursor: Callable[[list[Answer], int], int | None] = endpoints.next_after,
-    ) -> AsyncIterator[Answer]:
-        call, cursor = first, after
-        while True:
-            page = await self._perform(call)
-            for item in page:
-                yield item
-            following = next_cursor(page, cursor)
-            if following is None:
-                return
-            call, cursor = page_after(following), following
-
-
-def _here() -> tuple[int, Any]:
-    from asyncio import get_running_loop  # noqa: PLC0415  # 30 ms that a blocking client does not need
-
-    try:
-        return os.getpid(), get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            "AsyncDTMF needs a running asyncio event loop. Under trio, call DTMF with trio.to_thread.run_sync()"
-        ) from None
-
-
-class AsyncSandbox:
-    """Sandbox-only calls. On any other service, each raises NotFoundError."""
-
-    def __init__(self, client: AsyncDTMF) -> None:
-        self._perform = client._perform
-
-    async def receive(self, e164: str, sender: str, content: str) -> FullMessage:
-        """Simulate an SMS to a rented number. Returns the stored message."""
-        return await self._perform(endpoints.sandbox_receive(e164, sender, content))
-
-    async def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
-        """Simulate a payment of `amount` satoshis, with `confirmations` or, by default, enough to be credited."""
-        return await self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
-
-    async def pay(
-        self,
-        invoice: Invoice | str,
-        amount: int | None = None,
-        *,
-        fault: Literal["late", "twice", "unreported"] | None = None,
-    ) -> Invoice:
-        """See dtmf.client.Sandbox."""
-        return await self._perform(endpoints.sandbox_pay(invoice, amount, fault))
-
-    async def advance(self, seconds: float) -> Clock:
-        """Advance the sandbox's clock, run everything due by then, and return the new time."""
-        return await self._perform(endpoints.sandbox_advance(seconds))
-
-    async def clock(self) -> SandboxClock:
-        """The sandbox's time, and how far `advance` has put it ahead of the real time."""
-        return await self._perform(endpoints.sandbox_clock())
-
-    async def sent(self) -> list[SentMessage]:
-        """List the messages sent to other phones."""
-        return await self._perform(endpoints.sandbox_sent())

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-
-from . import endpoints, validation, waiters
-from .settings import ANONYMOUS, BaseClient, Settings
+from . import endpoints, pagination, validation, waiters
+from .base_client import BlockingClient
+from .sandbox import Sandbox
+from .settings import ANONYMOUS, Settings
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from os import PathLike
     from types import EllipsisType
-    from typing import Any, Literal, Self
+    from typing import Any, Literal
 
-    from .endpoints import Answer, Call
     from .rental import Rental
     from .transport import Transport
     from .types import (
         Account,
         Address,
         AvailableNumber,
-        Clock,
         Delivery,
         Deposit,
         DepositEvent,
@@ -33,17 +31,15 @@ if TYPE_CHECKING:
         Invoice,
         NewToken,
         Number,
-        SandboxClock,
-        SentMessage,
         SignUp,
         Token,
         Transaction,
         Usage,
     )
-    from .waiters import Match, Wait
+    from .waiters import Match
 
 
-class DTMF(BaseClient):
+class DTMF(BlockingClient):
     """The DTMF API: one method per API function. Results are plain dicts.
 
     token: an API token of your account. Default: the environment variable DTMF_TOKEN.
@@ -194,10 +190,10 @@ class DTMF(BaseClient):
         """Iterate over the messages of one rented number, or of all, with ids above `after`: oldest first, or newest first,
         which leaves out those that arrive meanwhile."""
         if newest_first:
-            first = endpoints.messages_before(e164, endpoints.NEWEST, after)
-            older = endpoints.next_before
+            first = endpoints.messages_before(e164, pagination.NEWEST, after)
+            older = pagination.next_before
             return self._pages(
-                lambda before: endpoints.messages_before(e164, before, after), first, endpoints.NEWEST, older
+                lambda before: endpoints.messages_before(e164, before, after), first, pagination.NEWEST, older
             )
         return self._pages(lambda cursor: endpoints.messages(e164, cursor), endpoints.messages(e164, after), after)
 
@@ -361,98 +357,3 @@ class DTMF(BaseClient):
     def sandbox(self) -> Sandbox:
         """The sandbox-only calls: simulate an SMS or a payment, and advance the clock."""
         return Sandbox(self)
-
-    def close(self) -> None:
-        """Close the connections. A later call opens new ones."""
-        engine = self._engines.pop(os.getpid(), self._transport)
-        if hasattr(engine, "close"):
-            engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_reason: object) -> None:
-        self.close()
-
-    def _perform(self, call: Call[Answer], *, key: str = "", settings: Settings | None = None) -> Answer:
-        from .sender import perform  # noqa: PLC0415  # the network code is loaded when it is first needed
-
-        return perform(call, settings or self._settings, self._engine(), key=key or self._settings.key)
-
-    def _wait(self, wanted: Wait[Answer]) -> Answer:
-        from .sender import wait  # noqa: PLC0415  # as above
-
-        return wait(wanted, self._settings, self._cursors, self._engine())
-
-    def _follow(self, after: int) -> Iterator[Event]:
-        from .sender import events, poll  # noqa: PLC0415  # as above
-
-        follow = events(after, self._settings)
-        while True:
-            yield from poll(follow, self._engine())
-
-    def _engine(self) -> Any:
-        """Return the caller's transport, else the engine of this process: a fork must not write to its parent's
-        connections. Threads share one engine, because setdefault() is atomic and an unused engine costs nothing."""
-        if self._transport is not None:
-            return self._transport
-        engine = self._engines.get(os.getpid())
-        if engine is None:
-            from .http_transport import HttpTransport  # noqa: PLC0415  # as above
-
-            engine = self._engines.setdefault(os.getpid(), HttpTransport(*self._settings.route))
-        return engine
-
-    def _pages(
-        self,
-        page_after: Callable[[int], Call[list[Answer]]],
-        first: Call[list[Answer]],
-        after: int,
-        next_cursor: Callable[[list[Answer], int], int | None] = endpoints.next_after,
-    ) -> Iterator[Answer]:
-        call, cursor = first, after
-        while True:
-            page = self._perform(call)
-            yield from page
-            following = next_cursor(page, cursor)
-            if following is None:
-                return
-            call, cursor = page_after(following), following
-
-
-class Sandbox:
-    """Sandbox-only calls. On any other service, each raises NotFoundError."""
-
-    def __init__(self, client: DTMF) -> None:
-        self._perform = client._perform
-
-    def receive(self, e164: str, sender: str, content: str) -> FullMessage:
-        """Simulate an SMS to a rented number. Returns the stored message."""
-        return self._perform(endpoints.sandbox_receive(e164, sender, content))
-
-    def deposit(self, address: str, amount: int, confirmations: int | None = None) -> Deposit:
-        """Simulate a payment of `amount` satoshis, with `confirmations` or, by default, enough to be credited."""
-        return self._perform(endpoints.sandbox_deposit(address, amount, confirmations))
-
-    def pay(
-        self,
-        invoice: Invoice | str,
-        amount: int | None = None,
-        *,
-        fault: Literal["late", "twice", "unreported"] | None = None,
-    ) -> Invoice:
-        """Simulate the payment of a Lightning invoice. `fault`: although it has expired, reported twice, or found only by a
-        look-up."""
-        return self._perform(endpoints.sandbox_pay(invoice, amount, fault))
-
-    def advance(self, seconds: float) -> Clock:
-        """Advance the sandbox's clock, run everything due by then, and return the new time."""
-        return self._perform(endpoints.sandbox_advance(seconds))
-
-    def clock(self) -> SandboxClock:
-        """The sandbox's time, and how far `advance` has put it ahead of the real time."""
-        return self._perform(endpoints.sandbox_clock())
-
-    def sent(self) -> list[SentMessage]:
-        """List the messages sent to other phones."""
-        return self._perform(endpoints.sandbox_sent())

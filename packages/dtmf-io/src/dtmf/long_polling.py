@@ -20,7 +20,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import endpoints
+from . import endpoints, pagination
 from .errors import DTMFError, TimedOutError
 from .retry import RetryState, backoff_cap_s
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .cursors import Cursors
-    from .endpoints import Call
+    from .operation import Call
     from .settings import Settings
     from .transport import Request
     from .types import Event
@@ -103,7 +103,7 @@ class LongPoll(RetryState, Generic[Item]):
             self._patient, self._deadline_s = True, inf
             self._asked_at_s = now_s
         if answer:
-            self._after = endpoints.last_id(answer, self._after)
+            self._after = pagination.last_id(answer, self._after)
             self._early = 0
             return None
         if now_s >= self._asked_at_s + self._poll_s / 2:

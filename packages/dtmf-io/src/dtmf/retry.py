@@ -29,7 +29,7 @@ from .errors import (
 from .transport import Request
 
 if TYPE_CHECKING:
-    from .endpoints import Operation
+    from .operation import Operation
     from .settings import Settings
     from .transport import Reply
 

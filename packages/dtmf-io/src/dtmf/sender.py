@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .cursors import Cursors
-    from .endpoints import Answer, Call
+    from .operation import Answer, Call
     from .settings import Settings
     from .transport import AsyncTransport, Reply, Request, Transport
     from .types import Event

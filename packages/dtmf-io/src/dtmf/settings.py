@@ -6,13 +6,12 @@ import os
 from math import inf
 
 from . import validation
-from .cursors import Cursors
 from .e164 import quote
 from .errors import ConfigurationError
 
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
-    from typing import Any, Self
+    pass
 
 SANDBOX_URL = "http://127.0.0.1:8000"
 ANONYMOUS = "(no token)"  # of a client that only signs up; never sent
@@ -75,54 +74,6 @@ def changed(settings: Settings, *, timeout_s: object, max_retries: object) -> Se
     )
 
 
-class BaseClient:
-    """The shared part of both clients: settings, cursors of the waits, and the engines, which are created on use."""
-
-    def __init__(self, settings: Settings, transport: object, cursors: dict[str, int] | None = None) -> None:
-        self._settings = settings
-        self._transport: Any = transport
-        self._cursors = Cursors(cursors)
-        self._engines: dict[Any, Any] = {}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._settings!r})"
-
-    @property
-    def last_request_id(self) -> str | None:
-        """The request ID of the last response, as in the service's log. Threads and tasks that share a client share it."""
-        return self._settings.request_id
-
-    def with_options(
-        self, *, timeout: float | None = None, max_retries: int | None = None, idempotency_key: str | None = None
-    ) -> Self:
-        """Return a client with other options, which shares this client's connections and waits. With an `idempotency_key`,
-        repeating a call with the same arguments, also in another process, takes effect once."""
-        old = self._settings
-        settings = changed(
-            old,
-            timeout_s=old.timeout_s if timeout is None else timeout,
-            max_retries=old.max_retries if max_retries is None else max_retries,
-        )
-        if idempotency_key is not None:
-            settings.key = _key(idempotency_key)
-        other = type(self).__new__(type(self))
-        other._settings, other._transport = settings, self._transport
-        other._cursors, other._engines = self._cursors, self._engines
-        return other
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Include the cursors: a copy that waits for a code must not return the last one again.
-        return _restored, (type(self), self._settings, self._transport, self._cursors.all())
-
-
-def _restored(
-    kind: type[BaseClient], settings: Settings, transport: object, cursors: dict[str, int] | None = None
-) -> BaseClient:
-    client = kind.__new__(kind)
-    BaseClient.__init__(client, settings, transport, cursors)
-    return client
-
-
 def _token(value: object, variable: str) -> str:
     if value is None or value == "":
         raise ValueError("no token: pass one, DTMF('your token'), or set the environment variable DTMF_TOKEN")
@@ -168,7 +119,8 @@ def _proxy(value: object) -> str:
     raise ValueError(f"proxy must be a URL like http://proxy.example:3128, not {quote(value)}")
 
 
-def _key(value: object) -> str:
+def valid_key(value: object) -> str:
+    """Return an idempotency key if an HTTP header can carry it, else raise ValueError."""
     if isinstance(value, str) and 0 < len(value) <= 255 and value.isascii() and value.isprintable():
         return value
     raise ValueError(f"idempotency_key must be 1 to 255 printable ASCII characters, not {quote(value)}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from re import Pattern
     from typing import Any, TypeAlias
 
-    from .endpoints import Answer, Call
+    from .operation import Answer, Call
     from .types import DepositEvent, FullMessage
 
     Match: TypeAlias = str | Pattern[str] | Callable[[FullMessage], Any]

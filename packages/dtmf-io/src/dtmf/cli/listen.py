@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from dtmf import endpoints, webhook
+from dtmf import endpoints, pagination, webhook
 from dtmf.validation import http_url
 
 from . import connect, credentials, output
@@ -89,7 +89,7 @@ def _end(dtmf: DTMF) -> int:
     """Return the id of the newest event."""
     last = 0
     while page := dtmf._perform(endpoints.events(last, 0.0)):
-        last = endpoints.last_id(page, last)
+        last = pagination.last_id(page, last)
     return last
 
 

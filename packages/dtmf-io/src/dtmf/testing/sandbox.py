@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dtmf import DTMF, AsyncDTMF
-from dtmf.endpoints import Operation
+from dtmf.operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

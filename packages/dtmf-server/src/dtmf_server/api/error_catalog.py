@@ -5,9 +5,11 @@ docs/reference/errors.md is generated from this module, and the `type` of a prob
 
 from typing import Any
 
-from dtmf_server.api.error_entry import CALLBACKS, OPERATOR, WEBSITE, Entry
+from dtmf_server.api.callback_errors import CALLBACK_ERRORS
+from dtmf_server.api.error_entry import OPERATOR, Entry
 from dtmf_server.api.sign_up_errors import SIGN_UP_ERRORS
 from dtmf_server.api.token_errors import TOKEN_ERRORS
+from dtmf_server.api.website_errors import WEBSITE_ERRORS
 
 TYPE_PREFIX = "/docs/reference/errors#"
 
@@ -84,13 +86,6 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         title="Currency unavailable",
         meaning="The amount is in a currency, and the service has no current exchange rate.",
         fix="Give the amount in satoshis, or try again later. As the operator, see `dtmf-server doctor`.",
-    ),
-    "link_used": Entry(
-        status=404,
-        title="Link used",
-        meaning="A sign-in link works once and for a limited time; this one was used or has expired.",
-        fix="Sign in with your token, or ask the operator for a new link.",
-        where=WEBSITE,
     ),
     "not_ours": Entry(
         status=404,
@@ -338,68 +333,6 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         fix="Read `detail`, and correct the request.",
         detail="The request can't be carried out.",
     ),
-    "price_changed": Entry(
-        status=409,
-        title="Price changed",
-        meaning="The price of the group has risen since the page showed it. Nothing was rented.",
-        fix="Check the new price on the page, and rent again.",
-        where=WEBSITE,
-    ),
-    "signed_out": Entry(
-        status=401,
-        title="Signed out",
-        meaning="The browser has no session, or the session has ended.",
-        fix="Sign in again.",
-        where=WEBSITE,
-    ),
-    "foreign_form": Entry(
-        status=403,
-        title="Please try again",
-        meaning="The form wasn't sent from a page of this site, or the page was open for too long (CSRF protection).",
-        fix="Load the page again and send the form from there.",
-        where=WEBSITE,
-    ),
-    "not_private": Entry(
-        status=403,
-        title="HTTPS required",
-        meaning="The website was opened over plain HTTP from another machine, where the session could be read.",
-        fix="Open the site over HTTPS. As the operator, set `server.public_url` and `server.trusted_proxies`.",
-        where=WEBSITE,
-    ),
-    "too_many_attempts": Entry(
-        status=429,
-        title="Too many attempts",
-        meaning="Too many wrong tokens were entered from your address.",
-        fix="Wait a few minutes, then sign in with the right token.",
-        where=WEBSITE,
-    ),
-    "callback_unreadable": Entry(
-        status=400,
-        title="Callback unreadable",
-        meaning="The carrier's plug-in can't parse this callback.",
-        fix="Check that the carrier is configured to call this URL. Report it to the plug-in's author.",
-        where=CALLBACKS,
-    ),
-    "callback_not_signed": Entry(
-        status=403,
-        title="Bad signature",
-        meaning="The signature of the callback is missing or wrong.",
-        fix="Compare the secret in `[[carrier]]` with the carrier's, and `server.public_url` with the URL that it calls.",
-        where=CALLBACKS,
-    ),
-    "arrival_unknown": Entry(
-        status=503,
-        title="Carrier unavailable",
-        meaning="The callback does not say when the carrier received the SMS, the number was rented by somebody else in"
-        " the last 90 days, and the carrier could not be asked. Nothing was stored; the carrier sends the callback again.",
-        fix="See `dtmf-server carriers`: the carrier's API must be reachable from the API processes too.",
-        where=CALLBACKS,
-    ),
-    "plugin_failed": Entry(
-        status=500,
-        title="Plug-in failed",
-        meaning="The carrier's plug-in raised an exception. Nothing was stored; the carrier sends the callback again.",
-        fix="Find the `request_id` in the service's log, and report the traceback to the plug-in's author.",
-        where=CALLBACKS,
-    ),
+    **WEBSITE_ERRORS,
+    **CALLBACK_ERRORS,
 }

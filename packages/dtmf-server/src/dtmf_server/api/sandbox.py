@@ -5,6 +5,7 @@ from msgspec import structs
 
 from dtmf_server.api import transactions
 from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.schemas import sandbox as schemas
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core.billing import NEVER_US
 from dtmf_server.core.errors import InvalidRequest, NotFound, NumberNotRented
@@ -81,9 +82,9 @@ def _refuse_real_node(runtime: Runtime) -> None:
     status=201,
     requires=_refuse_real_node,
     then=wait_for_lightning,
-    responses=transactions.answers(201, responses.PaidInvoice),
+    responses=transactions.answers(201, schemas.PaidInvoice),
 )
-def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> responses.PaidInvoice:
+def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> schemas.PaidInvoice:
     """Pay an invoice of this account, or one for sign-up, from a simulated wallet. Returns the invoice once the payment is
     credited, and its preimage."""
     row = simulated_lightning.pay(
@@ -96,34 +97,34 @@ def post_sandbox_pay(tx: Tx, caller: Caller, new: requests.SandboxPayment) -> re
     )
     credited = {} if new.fault == "unreported" else {"state": "settled"}
     paid = responses.invoice({**row, **credited}, now_us=caller.now_us)
-    return responses.PaidInvoice(**structs.asdict(paid), preimage=simulated_preimage(row["external_id"]).hex())
+    return schemas.PaidInvoice(**structs.asdict(paid), preimage=simulated_preimage(row["external_id"]).hex())
 
 
 @operation(post, "/sandbox/clock", tags=["sandbox"], summary="Advance the clock", status=200, then=run_due_work)
 def post_sandbox_clock(
     tx: Tx, caller: Caller, new: requests.SandboxAdvance, *, request: Request
-) -> responses.SandboxAdvanced:
+) -> schemas.SandboxAdvanced:
     """Move the sandbox's clock forward. Returns once everything that came due has been processed."""
     by_us = round(new.advance_s * SECOND_US)
     if caller.now_us + by_us >= NEVER_US:
         raise InvalidRequest("advance_s", "would move the clock past the year 9999")
     sandbox.advance_clock(tx, by_us)
-    return responses.SandboxAdvanced(iso(runtime_of(request).clock.now_us(tx)))
+    return schemas.SandboxAdvanced(iso(runtime_of(request).clock.now_us(tx)))
 
 
 @get("/sandbox/clock", tags=["sandbox"], summary="The sandbox's time")
-async def get_sandbox_clock(request: Request) -> responses.SandboxClock:
+async def get_sandbox_clock(request: Request) -> schemas.SandboxClock:
     """The sandbox's time, and how far `POST /sandbox/clock` has put it ahead of the real time."""
     clock = runtime_of(request).clock
     offset_us = await transactions.read(request, lambda tx, _: instance.clock_offset_us(tx))
-    return responses.SandboxClock(iso(clock.after_us(offset_us)), offset_us / SECOND_US)
+    return schemas.SandboxClock(iso(clock.after_us(offset_us)), offset_us / SECOND_US)
 
 
 @get("/sandbox/sent", tags=["sandbox"], summary="List simulated outgoing SMS")
-async def get_sandbox_sent(request: Request) -> list[responses.SentMessage]:
+async def get_sandbox_sent(request: Request) -> list[schemas.SentMessage]:
     """Return the SMS sent from this account's numbers to other phones, oldest first."""
     rows = await transactions.read(request, lambda tx, caller: sandbox.sent(tx, caller.account_id))
-    return [responses.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
+    return [schemas.SentMessage(row["sender"], row["recipient"], row["content"]) for row in rows]
 
 
 ROUTES = [

@@ -13,7 +13,8 @@ from litestar import Response, post
 from litestar.params import QueryParameter
 
 from dtmf_server.api import problems, request_body, transactions
-from dtmf_server.api.schemas import requests, responses
+from dtmf_server.api.schemas import requests
+from dtmf_server.api.schemas import sign_up as schemas
 from dtmf_server.api.transactions import Caller, operation
 from dtmf_server.core import api_token, l402
 from dtmf_server.core.errors import (
@@ -63,8 +64,7 @@ async def _write(
     status=201,
     secret=True,
     write=_write,
-    responses=transactions.answers(201, responses.NewAccountAnswer)
-    | transactions.answers(402, responses.SignUpProblem),
+    responses=transactions.answers(201, schemas.NewAccountAnswer) | transactions.answers(402, schemas.SignUpProblem),
 )
 def post_accounts(
     tx: Tx,
@@ -74,7 +74,7 @@ def post_accounts(
     wait: Annotated[
         float, QueryParameter(ge=0, le=sse.WAIT_MAX_S, description="seconds a claim waits for the payment")
     ] = 0,
-) -> responses.NewAccountAnswer:
+) -> schemas.NewAccountAnswer:
     """Open an account, if the operator allows sign-up. The token is shown only once.
 
     With an amount, the response is a 402 with a Lightning invoice and a claim, where the operator allows paid sign-up.
@@ -84,7 +84,7 @@ def post_accounts(
     """
     new_token = api_token.mint(secrets.token_bytes(32))
     account.open_account(tx, token_sha256=api_token.sha256(new_token), now_us=caller.now_us)
-    return responses.NewAccountAnswer(new_token)
+    return schemas.NewAccountAnswer(new_token)
 
 
 def _how_to_pay(runtime: Runtime) -> str | None:
@@ -149,7 +149,7 @@ async def _claim(request: Request, find: Callable[[Tx], Row]) -> StoredResponse 
     new_token = api_token.mint(secrets.token_bytes(32))
     sha256 = api_token.sha256(new_token)
     await db.write(lambda tx: sign_up.claim(tx, sign_up_id, token_sha256=sha256, now_us=clock.now_us(tx)))
-    return transactions.answer(201, responses.NewAccountAnswer(new_token), secret=True)
+    return transactions.answer(201, schemas.NewAccountAnswer(new_token), secret=True)
 
 
 def _with_credential(tx: Tx, row: Row) -> tuple[Row, str]:

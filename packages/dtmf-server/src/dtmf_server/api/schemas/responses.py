@@ -156,12 +156,6 @@ class Invoice(Struct):
     expires_at: Time
 
 
-class PaidInvoice(Invoice):
-    """An invoice of the sandbox that was paid, and the preimage that proves it, as a wallet gets it."""
-
-    preimage: str
-
-
 class WantedInvoice(Struct):
     """The id of an invoice that the node is to create."""
 
@@ -185,33 +179,10 @@ class NewTokenAnswer(Struct):
     token: str
 
 
-class NewAccountAnswer(Struct):
-    """The token of a new account, shown only once."""
-
-    token: str
-
-
 class SignInLinkAnswer(Struct):
     """A link to the website that signs in once, within a day, shown only once."""
 
     path: Annotated[str, Meta(description="relative to the address of the service")]
-
-
-class SignUpProblem(Struct, kw_only=True):
-    """A problem document with the invoice that opens an account. `claim`: the secret that claims the account, only in the
-    first answer."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str
-    invoice: Annotated[str, Meta(description="BOLT 11")]
-    payment_hash: str
-    amount: Annotated[int, Meta(description="satoshis")]
-    expires_at: Time
-    claim: str | UnsetType = UNSET
 
 
 class Attempt(Struct):
@@ -256,27 +227,6 @@ class Replayed(Struct):
     """The number of deliveries queued again."""
 
     replayed: int
-
-
-class SentMessage(Struct):
-    """A message sent to another phone."""
-
-    from_: str = field(name="from")
-    to: str
-    content: str | None
-
-
-class SandboxAdvanced(Struct):
-    """The sandbox's new time."""
-
-    now: Time
-
-
-class SandboxClock(Struct):
-    """The sandbox's time, and how many seconds it is ahead of the real time."""
-
-    now: Time
-    offset_s: float
 
 
 class Problem(Struct):
