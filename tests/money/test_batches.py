@@ -14,6 +14,7 @@ from dtmf_server.operations.receive import receive_many
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database, Row, Tx
 from dtmf_server.workers.carrier_links import run_carrier, store_batch
+from dtmf_server.workers.carrier_router import CarrierRouter
 from harness import START_US, give_coins, open_account
 
 BROKEN = "a lone surrogate, which no database stores: \ud800"
@@ -145,7 +146,7 @@ class HandsOver:
 
 async def hand_over(runtime: Runtime, *messages: InboundMessage) -> None:
     carrier = HandsOver(list(messages))
-    await run_carrier(runtime, carrier)
+    await run_carrier(runtime, carrier, CarrierRouter([carrier]))
     await carrier.said
 
 

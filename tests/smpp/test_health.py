@@ -10,6 +10,7 @@ from dtmf_server.operations import carrier_health
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import fault_text
+from dtmf_server.storage.db import Tx
 from harness import runtime_over
 from smpp.conftest import Bound
 from smpp.smsc import Smsc
@@ -95,3 +96,21 @@ def test_the_operator_s_commands_report_faults_and_import_the_stock(tmp_path: Pa
             assert said.code == 1
             assert "group xx-mobile has no numbers: run dtmf-server numbers import FILE" in said.out
             assert "group xx-mobile sends with carrier paris, which is not configured" in said.out
+
+
+def test_an_sms_that_waits_for_a_carrier_is_sent_when_its_link_is_up_again(bind_on_each_engine: Binding) -> None:
+    bound = bind_on_each_engine()
+    bound.smsc.do("set", bind=14)
+    bound.smsc.do("close")
+    bound.eventually(lambda: not bound.carrier.can_submit())
+    message_id = bound.sends("hello")
+    bound.eventually(lambda: bound.rows("SELECT 1 FROM deliveries WHERE reason = 'the carrier''s link is down'"))
+    ten_hours_us = 36_000_000_000
+
+    def wait_long(tx: Tx) -> None:
+        tx.run("UPDATE deliveries SET attempts = 7, due_at_us = due_at_us + :long_us", long_us=ten_hours_us)
+        tx.run("DELETE FROM attempts")
+
+    bound.db.write_blocking(wait_long)
+    bound.smsc.do("set", bind=0)
+    bound.until(message_id, "sent")

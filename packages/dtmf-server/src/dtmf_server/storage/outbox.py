@@ -261,19 +261,58 @@ def probe(tx: Tx, destination: str, *, by_us: int) -> None:
         tx.notify("deliveries")
 
 
-def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
-    """Make everything that failed at these destinations due now, because they answer again.
+# Now, or RETRY_FLOOR_US after the last attempt: otherwise a delivery that its receiver cannot accept would be retried with
+# every other that it accepts.
+_SOON = (
+    "coalesce((SELECT CASE WHEN a.at_us > :attempted_after_us THEN a.at_us + :floor_us ELSE :now_us END FROM attempts a"
+    " WHERE a.delivery_id = deliveries.id AND a.attempt = deliveries.attempts), :now_us)"
+)
+# SMS that wait for a retry, and that this carrier may send: its name is in their group's list, or the list is empty.
+_WAITS_FOR_CARRIER = (
+    "state = 'waiting' AND due_at_us >= 0 AND attempts > 0 AND leased_until_us IS NULL AND submitted_at_us IS NULL"
+    " AND kind IN ('send', 'forward') AND (SELECT coalesce(min(g.carriers), '') = ''"
+    "  OR ' ' || min(g.carriers) || ' ' LIKE '% ' || :carrier || ' %' FROM rentals r JOIN numbers n ON n.e164 = r.e164"
+    "  JOIN groups g ON g.id = n.group_id WHERE r.id = deliveries.rental_id)"
+)
 
-    A delivery that failed within the last `RETRY_FLOOR_US` is due only after that time: otherwise, one that the
-    receiver cannot accept would be retried with every other that it accepts.
-    """
-    due_us = (
-        "coalesce((SELECT CASE WHEN a.at_us > :attempted_after_us THEN a.at_us + :floor_us ELSE :now_us END FROM attempts a"
-        " WHERE a.delivery_id = deliveries.id AND a.attempt = deliveries.attempts), :now_us)"
-    )
+
+def make_carrier_due(tx: Tx, carrier: str, *, now_us: int, limit: int) -> int:
+    """Make up to `limit` SMS that this carrier may send due now, or RETRY_FLOOR_US after their last attempt, because its
+    link is up again. Return how many changed."""
     changed = tx.run(
-        f"UPDATE deliveries SET due_at_us = {due_us} WHERE state = 'waiting' AND attempts > 0"
-        f" AND destination = ANY(:destinations) AND leased_until_us IS NULL AND due_at_us > {due_us}",
+        f"UPDATE deliveries SET due_at_us = {_SOON} WHERE id IN (SELECT id FROM deliveries WHERE due_at_us > :now_us"
+        f" AND {_WAITS_FOR_CARRIER} AND due_at_us > {_SOON} ORDER BY due_at_us, id LIMIT :limit FOR NO KEY UPDATE)",
+        carrier=carrier,
+        limit=limit,
+        now_us=now_us,
+        attempted_after_us=now_us - RETRY_FLOOR_US,
+        floor_us=RETRY_FLOOR_US,
+    )
+    if changed:
+        tx.notify("deliveries")
+    return changed
+
+
+def probe_carrier(tx: Tx, carrier: str, *, now_us: int) -> None:
+    """Make the oldest SMS that waits for this carrier due now, to learn whether the carrier works again. That attempt does
+    not count in the retry schedule, which starts at `attempts_before`."""
+    changed = tx.run(
+        "UPDATE deliveries SET due_at_us = :now_us, attempts_before = attempts_before + 1 WHERE id = (SELECT id FROM"
+        f" deliveries WHERE due_at_us > :now_us AND attempts > attempts_before + 1 AND {_WAITS_FOR_CARRIER}"
+        " ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)",
+        carrier=carrier,
+        now_us=now_us,
+    )
+    if changed:
+        tx.notify("deliveries")
+
+
+def make_all_due(tx: Tx, destinations: list[str], *, now_us: int) -> None:
+    """Make everything that failed at these destinations due now, or RETRY_FLOOR_US after its last attempt, because they
+    answer again."""
+    changed = tx.run(
+        f"UPDATE deliveries SET due_at_us = {_SOON} WHERE state = 'waiting' AND attempts > 0"
+        f" AND destination = ANY(:destinations) AND leased_until_us IS NULL AND due_at_us > {_SOON}",
         destinations=destinations,
         now_us=now_us,
         attempted_after_us=now_us - RETRY_FLOOR_US,

@@ -72,7 +72,7 @@ class Attempts:
         if outgoing is None:
             return
         delivery = structs.replace(delivery, leased_until_us=wall_us + submit.SUBMIT_LEASE_US)
-        started_ns = time.perf_counter_ns()
+        started_ns, recoveries = time.perf_counter_ns(), self._router.recoveries
         message = CarrierMessage(outgoing.sender, outgoing.to, outgoing.text, outgoing.taken)
         outcome: AcceptedSubmit | CarrierRefused
         try:
@@ -87,7 +87,13 @@ class Attempts:
             outcome = error
         duration_us = (time.perf_counter_ns() - started_ns) // 1000
         metrics.attempts(delivery.kind, _submit_label(outcome)).inc()
-        await self._results.record_submit(delivery, outgoing.message_id, outcome, duration_us=duration_us)
+        await self._results.record_submit(
+            delivery,
+            outgoing.message_id,
+            outcome,
+            duration_us=duration_us,
+            has_recovered=lambda: self._router.recoveries != recoveries,
+        )
 
     async def _record_carrier(self, delivery: LeasedDelivery, carrier: str) -> bool:
         """Record the carrier that gets the SMS next. Return False if it must not get it."""

@@ -32,6 +32,7 @@ from dtmf_server.storage import carriers, in_flight, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.workers.canaries import run_canaries
+from dtmf_server.workers.carrier_recovery import retry_when_up
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.supervisor import supervise
 
@@ -61,7 +62,7 @@ async def run_carriers(runtime: Runtime, routes: CarrierRouter) -> None:
     await _abandon_submits(runtime, routes)
     routes.owns_links = True
     runtime.db.wakeups.notify({"deliveries"})  # this process may now claim SMS for carriers
-    workers = {f"carrier {c.name}": partial(run_carrier, runtime, c) for c in routes.carriers}
+    workers = {f"carrier {c.name}": partial(run_carrier, runtime, c, routes) for c in routes.carriers}
     try:
         more = {"strays": partial(report_strays, runtime), "canaries": partial(run_canaries, runtime, routes)}
         await supervise({**workers, **more})
@@ -85,13 +86,12 @@ async def _abandon_submits(runtime: Runtime, routes: CarrierRouter) -> None:
         pass
 
 
-async def run_carrier(runtime: Runtime, carrier: SmsCarrier) -> None:
+async def run_carrier(runtime: Runtime, carrier: SmsCarrier, routes: CarrierRouter) -> None:
     """Keep the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
     desk = _InboundStore(runtime, carrier.name)
-    chores = [
-        asyncio.ensure_future(work) for work in (desk.record_acks(), desk.expire_parts(), _note(runtime, carrier))
-    ]
+    works = (desk.record_acks(), desk.expire_parts(), _note(runtime, carrier), retry_when_up(runtime, carrier, routes))
+    chores = [asyncio.ensure_future(work) for work in works]
     if isinstance(carrier, CatchesUp):
         chores.append(asyncio.ensure_future(catch_up(runtime, carrier, desk)))
     if isinstance(carrier, FindsSubmits):

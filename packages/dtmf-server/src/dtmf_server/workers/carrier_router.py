@@ -20,7 +20,8 @@ class AcceptedSubmit:
 
 
 class CarrierRouter:
-    """This process's carriers. `owns_links` is True while this process, and no other, runs their links."""
+    """This process's carriers. `owns_links` is True while this process, and no other, runs their links. `recoveries` counts
+    how often one of them came up."""
 
     def __init__(
         self,
@@ -29,7 +30,7 @@ class CarrierRouter:
         find_after_s: float = FIND_AFTER_S,
         wall_us: Callable[[], int] = wall_us,
     ) -> None:
-        self.carriers, self.owns_links = carriers, False
+        self.carriers, self.owns_links, self.recoveries = carriers, False, 0
         self._find_after_s, self._wall_us = find_after_s, wall_us
 
     @property

@@ -67,9 +67,16 @@ class ResultWriter:
             await self._write(work, write)
 
     async def record_submit(
-        self, work: LeasedDelivery, message_id: int, outcome: AcceptedSubmit | CarrierRefused, *, duration_us: int
+        self,
+        work: LeasedDelivery,
+        message_id: int,
+        outcome: AcceptedSubmit | CarrierRefused,
+        *,
+        duration_us: int,
+        has_recovered: Callable[[], bool],
     ) -> None:
-        """Record the submission of an SMS to a carrier."""
+        """Record the submission of an SMS to a carrier. `has_recovered`: whether a carrier came up since the attempt
+        began, so that the SMS must not wait for its next scheduled attempt."""
         doubt_us = self._runtime.settings.doubt_us
 
         def write(tx: Tx) -> None:
@@ -81,7 +88,7 @@ class ResultWriter:
             elif outcome.permanent:
                 submit.refused_for_good(tx, work, message_id, attempt=attempt, now_us=now_us)
             else:
-                failed = _failed(work, Verdict.RETRY, attempt, None, False)
+                failed = _failed(work, Verdict.RETRY, attempt, None, has_recovered())
                 end = partial(doubt.begin, life_us=doubt_us) if outcome.in_doubt else submit.not_taken
                 end(
                     tx,

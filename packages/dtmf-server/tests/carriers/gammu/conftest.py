@@ -17,6 +17,7 @@ from dtmf_server.carriers.trace import Trace
 from dtmf_server.operations import rent, strays
 from dtmf_server.storage.db import Database
 from dtmf_server.workers.carrier_links import run_carrier
+from dtmf_server.workers.carrier_router import CarrierRouter
 from harness import START_US, FakeWall, give_coins, open_account, runtime_over
 from postgres import drop_database, fresh_database
 from support.providers.gammu import Smsd
@@ -82,7 +83,7 @@ class World:
 
     async def run(self, carrier: GammuCarrier) -> None:
         """Run the carrier as the service does, until cancelled."""
-        await run_carrier(runtime_over(self.db, wall=self.wall), carrier)
+        await run_carrier(runtime_over(self.db, wall=self.wall), carrier, CarrierRouter([carrier]))
 
     def texts(self) -> list[str]:
         """The renter's SMS, in the order in which they were stored."""
