@@ -258,6 +258,19 @@ REFUNDS = Tests(
     failed="refunded over the cap",
 )
 
+CAPS = Tests(
+    ["tests/scale/test_token_caps.py", "tests/money/test_token_caps.py"],
+    full={"DTMF_CAPS_CLIENTS": "192", "DTMF_CAPS_SMS": "500", "DTMF_CAPS_KILLS": "12"},
+    printed=[
+        Printed("programs", r"siblings, (\d+) clients", None),
+        Printed("kills", r"(\d+) kills,", None),
+        Printed("SMS", r"clients, (\d+) SMS", None),
+        Printed("refunds", r"(\d+) refunds:", None),
+        Printed("satoshis spent, of 2,000 each time", r": (\d+) of 2000 satoshis", None),
+        Printed("satoshis over the limit", r"(\d+) over the limit"),
+    ],
+)
+
 
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
@@ -366,6 +379,13 @@ ROWS = [
         "Lightning is credited once",
         "1,000 payments on each engine, late, reported twice or never, while node and service are killed",
         (payments.LIGHTNING,),
+    ),
+    Row(
+        28,
+        "Limits of tokens hold",
+        "64 tokens of one parent, 192 programs, 500 SMS, each request sent twice, run-outs, refunds, 12 × kill -9 of API"
+        " processes: three on PostgreSQL, one on SQLite",
+        (CAPS,),
     ),
     Row(
         31,
