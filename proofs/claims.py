@@ -279,7 +279,7 @@ ROWS = [
     Row(
         4,
         "The money is right",
-        "10⁶ steps of a state machine, checked by a per-minute oracle; 66 mutants",
+        "10⁶ steps of a state machine, checked by a per-minute oracle; 85 mutants",
         (MONEY, MUTANTS),
     ),
     Row(5, "No overspend under races", "64 clients, one balance; 100 for one number; 3 API processes", (RACES,)),
