@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from proofs import carriers, payments, requirements
+from proofs import caps, carriers, payments, requirements
 from proofs.bad_receivers import bad_receivers
 from proofs.claim import Row, Together
 from proofs.disk import full_disk
@@ -251,26 +251,6 @@ LARGE = Together(
     )
 )
 
-REFUNDS = Tests(
-    ["tests/money/test_rental_refunds.py", "-k", "loop"],
-    full={"DTMF_REFUND_ACCOUNTS": "1000"},
-    small={"DTMF_REFUND_ACCOUNTS": "40"},
-    failed="refunded over the cap",
-)
-
-CAPS = Tests(
-    ["tests/scale/test_token_caps.py", "tests/money/test_token_caps.py"],
-    full={"DTMF_CAPS_CLIENTS": "192", "DTMF_CAPS_SMS": "500", "DTMF_CAPS_KILLS": "12"},
-    printed=[
-        Printed("programs", r"siblings, (\d+) clients", None),
-        Printed("kills", r"(\d+) kills,", None),
-        Printed("SMS", r"clients, (\d+) SMS", None),
-        Printed("refunds", r"(\d+) refunds:", None),
-        Printed("satoshis spent, of 2,000 each time", r": (\d+) of 2000 satoshis", None),
-        Printed("satoshis over the limit", r"(\d+) over the limit"),
-    ],
-)
-
 
 ROWS = [
     Row(1, "Nothing acknowledged is lost, nothing is charged twice", "200 × kill -9 on each engine", (KILLED, TALLY)),
@@ -385,7 +365,7 @@ ROWS = [
         "Limits of tokens hold",
         "64 tokens of one parent, 192 programs, 500 SMS, each request sent twice, run-outs, refunds, 12 × kill -9 of API"
         " processes: three on PostgreSQL, one on SQLite",
-        (CAPS,),
+        (caps.TOKENS,),
     ),
     Row(
         31,
@@ -398,7 +378,7 @@ ROWS = [
         "Anonymous abuse stays cheap for the operator",
         "20,000 hang-ups and wrong requests of 28 kinds, 1,000 slow connections, healthy clients beside them; 1,000 accounts of"
         " one network that rent and end in a loop for refunds",
-        (STRANGERS, REFUNDS),
+        (STRANGERS, caps.REFUNDS),
     ),
 ]
 BY_NUMBER = {row.number: row for row in ROWS}
