@@ -42,7 +42,7 @@ help:
 	@echo "make run     start a sandbox, run a short example, and keep serving (ARGS='…' is passed to examples/story.py)"
 	@echo "make demo    run the example, show every call, and stop"
 	@echo "make test    lint, then run every test that only needs Python (ARGS='-k rent' is passed to pytest)"
-	@echo "make test-quick   run the tests in packages/ on SQLite, without server processes"
+	@echo "make test-quick   run the tests in packages/ that start no service, on SQLite"
 	@echo "make test-bitcoin     test deposits with Bitcoin Core (on Debian, as root, builds it once: 10 minutes)"
 	@echo "make test-lightning   test with real Lightning nodes: Electrum, LNbits (on Debian, as root, installs them)"
 	@echo "make test-deploy      test the container image, the systemd unit, Caddy and the alerts (on Debian, as root, installs them)"
@@ -74,10 +74,10 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/python -m pytest --quiet --numprocesses=4 --dist=worksteal $(call report,test) $(ARGS)
 
-# The tests of the packages, on SQLite. Tests that start server processes or cross packages are in tests/.
+# The tests of the packages that start no service, on SQLite.
 test-quick: export PYTHONDONTWRITEBYTECODE :=
 test-quick: $(DEV)
-	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal packages -m "not postgresql" $(ARGS)
+	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal packages -m "not postgresql and not service" $(ARGS)
 
 # Run the deposit tests on Bitcoin Core: BITCOIND, else bitcoind in PATH, else one built once in ~/.cache/dtmf.
 test-bitcoin: $(DEV)

@@ -19,6 +19,8 @@ from postgres import drop_database, fresh_database, postgres_url
 __all__ = ["postgres_url"]  # a fixture of postgres.py
 
 ENGINES = ["sqlite", "postgresql"]
+SERVICE_FIXTURES = frozenset({"url", "serve", "run"})
+SERVICE_STARTERS = frozenset({"serving", "subprocess", "preloaded", "server_process", "ServerProcess"})
 
 # A suite in the background of a shell ignores SIGINT, and under nohup SIGHUP; so would every process it starts.
 if threading.current_thread() is threading.main_thread():
@@ -41,16 +43,25 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need PostgreSQL, which `make test-quick` leaves out."""
+    """Mark the tests that need PostgreSQL, and those that start the service: `make test-quick` leaves them out."""
     for item in items:
-        if isinstance(item, pytest.Function) and needs_postgresql(item):
-            item.add_marker("postgresql")
+        if isinstance(item, pytest.Function):
+            if needs_postgresql(item):
+                item.add_marker("postgresql")
+            if starts_the_service(item):
+                item.add_marker("service")
 
 
 def needs_postgresql(item: pytest.Function) -> bool:
     """True if a test uses the PostgreSQL server or runs on that engine."""
     callspec = getattr(item, "callspec", None)
     return "postgres_url" in item.fixturenames or (callspec is not None and "postgresql" in callspec.params.values())
+
+
+def starts_the_service(item: pytest.Function) -> bool:
+    """True if a test uses a fixture that starts the service, in a thread or process, or is in a module that does."""
+    imported = vars(item.module)
+    return not SERVICE_FIXTURES.isdisjoint(item.fixturenames) or not SERVICE_STARTERS.isdisjoint(imported)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What both clients do besides their methods: send a request, wait, follow events, page, and close the connections."""
+"""The part of both clients below their methods: sending, waiting, following events, paging, and closing connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls that only a sandbox has, for both clients: `dtmf.sandbox`."""
+"""Calls that only a sandbox has, for both clients: `dtmf.sandbox`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas of the responses that only a sandbox gives."""
+"""The schemas of responses that only a sandbox returns."""
 
 from msgspec import Struct, field
 
