@@ -8,6 +8,10 @@ DTMF_MONEY_SHRINK    0: a failure is shown as it was found, not made small first
 
 DTMF_REFUND_ACCOUNTS  accounts of one network that rent and end in a loop (default 40; `make prove` takes 1,000)
 
+DTMF_CAPS_CLIENTS   programs with tokens of one parent, on each engine (default 24; `make prove` takes 192)
+DTMF_CAPS_SMS       SMS that arrive meanwhile (default 40; `make prove` takes 500)
+DTMF_CAPS_KILLS     API processes killed meanwhile (default 1; `make prove` takes 12)
+
 DTMF_SCALE_STEPS   steps of a command at which it is killed, spread over all it has (default 6; 0: at every step)
 DTMF_SCALE_STEPS_POSTGRESQL  the same on PostgreSQL, where each takes longer (default: half of them)
 DTMF_SCALE_KILLS   kills of a command at random moments (default 2)
@@ -47,6 +51,9 @@ MONEY_EXAMPLES = int(os.environ.get("DTMF_MONEY_EXAMPLES", "150"))
 MONEY_SEED = int(os.environ.get("DTMF_MONEY_SEED", "0"))
 MONEY_SHRINK = os.environ.get("DTMF_MONEY_SHRINK", "1") != "0"
 REFUND_ACCOUNTS = int(os.environ.get("DTMF_REFUND_ACCOUNTS", "40"))
+CAPS_CLIENTS = int(os.environ.get("DTMF_CAPS_CLIENTS", "24"))
+CAPS_SMS = int(os.environ.get("DTMF_CAPS_SMS", "40"))
+CAPS_KILLS = int(os.environ.get("DTMF_CAPS_KILLS", "1"))
 MONEY_STEPS_PER_RUN = 50
 MONEY_RUNS_PER_SEED = 100
 

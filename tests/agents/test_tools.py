@@ -68,6 +68,21 @@ async def test_a_model_rents_waits_for_a_code_and_ends(how: str, address: str, r
     assert renter.numbers() == []
 
 
+async def test_a_model_rents_with_limits_and_gets_an_invoice(address: str, renter: DTMF) -> None:
+    async with connected("http", address, new_token()) as client:
+        limits = {"max_minutes": 30, "max_sats": 900, "label": "sign-up"}
+        rented = await called(client, "rent", group_id="us-mobile", **limits)
+        assert {name: rented[name] for name in limits} == limits
+        (listed,) = (await called(client, "balance"))["numbers"]
+        assert listed["ends_at"] is not None
+        low = await refused(client, "rent", group_id="us-mobile", max_sats=1)
+        assert (low["code"], "higher limit" in low["fix"]) == ("limit_too_low", True)
+        paid = await called(client, "top_up", amount=5000)
+        renter.sandbox.pay(paid["invoice"])
+        assert (await called(client, "balance"))["balance"] > 100_000
+        assert (await called(client, "top_up"))["invoice"].startswith("ln")
+
+
 @pytest.mark.parametrize("how", HOW)
 async def test_the_text_of_an_sms_never_leaves_its_mark(how: str, address: str, renter: DTMF) -> None:
     number = renter.start_rental("us-mobile")["e164"]
@@ -105,7 +120,10 @@ async def test_an_error_has_a_code_and_a_fix(how: str, address: str) -> None:
             ("wait_for_code", {"number": "+12025550199", "timeout_s": 51}),
             ("wait_for_code", {"number": "12025550199"}),
             ("rent", {}),
-            ("rent", {"group_id": "us-mobile", "max_sats": 1}),
+            ("rent", {"group_id": "us-mobile", "max_sats": 0}),
+            ("rent", {"group_id": "us-mobile", "max_minutes": 1.5}),
+            ("rent", {"group_id": "us-mobile", "e164": "+12025550100"}),
+            ("top_up", {"amount": "5k"}),
             ("messages", {"limit": 51}),
             ("balance", {"account": 2}),
         ):

@@ -59,6 +59,15 @@ def live_in(db: Database, page: Page, e164: str) -> None:
     page.goto("/tokens")
     page.get_by_label("Name").fill("my bot " + "x" * 90)
     page.get_by_role("button", name="Create token").click()
+    page.goto("/tokens")
+    page.get_by_label("Name").fill("agent")
+    page.get_by_text("Restrict it").click()
+    page.get_by_label("rent numbers").check()
+    page.get_by_label("Sats in all").fill("2000")
+    page.get_by_label("Expires").select_option("in 7 days")
+    page.get_by_role("button", name="Create token").click()
+    page.goto("/tokens")
+    expect(page.get_by_text("At most in all")).to_be_visible()
     page.goto("/top-up")
     page.get_by_role("button", name="Create address").click()
     page.get_by_role("button", name="Add as unconfirmed").click()
@@ -91,6 +100,10 @@ def test_axe_finds_nothing_and_nothing_overflows(opened: Open, db: Database, e16
     page.goto("/sign-up")
     page.get_by_role("main").get_by_role("button", name="Create account").click()
     found += [f"new token: {violation}" for violation in violations(page)]
+    page.goto("/tokens")
+    page.get_by_text("Restrict it").click()
+    found += [f"token form: {violation}" for violation in violations(page)]
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "token form"
     page.goto("/rent/us-mobile")
     found += [f"low balance: {violation}" for violation in violations(page)]
     page.get_by_role("button", name="Pay and rent").click()

@@ -56,6 +56,13 @@ _DEPOSIT = (
     " SELECT {txid}, vout, account_id, address_id, {amount}, 0, {status}, {alternations} FROM deposits"
 )
 
+_REFUND = (
+    "INSERT INTO rental_refunds (rental_id, account_id, group_id, day, paid_sats, minutes_sats, setup_sats,"
+    " after_message_id) VALUES (:rental, :account, 'us-mobile', 0, 100, {minutes}, {setup}, 0)"
+)
+
+_TOKEN = "UPDATE tokens SET scopes = 'read', {}"
+
 # (constraint, the invalid state, the statement)
 WRONG_STATES = [
     ("ck_accounts_balance", "a negative balance", "UPDATE accounts SET balance = -1 WHERE id = :account"),
@@ -167,6 +174,41 @@ WRONG_STATES = [
         "ck_deposits_alternate",
         "a deposit credited twice in a row",
         "UPDATE deposits SET alternations = alternations + 1 WHERE id = :deposit",
+    ),
+    ("ck_tokens_scopes", "a restricted token without a scope", "UPDATE tokens SET scopes = ''"),
+    (
+        "uq_tokens_sha256",
+        "a token of two rows",
+        "INSERT INTO tokens (account_id, sha256, label, created_at_us) SELECT account_id, sha256, '', 0 FROM tokens",
+    ),
+    ("ck_tokens_expires", "an unrestricted token that expires", "UPDATE tokens SET expires_wall_us = 1"),
+    ("ck_tokens_sats_max", "a limit of an unrestricted token", "UPDATE tokens SET sats_max = 1"),
+    ("ck_tokens_sats_per_day", "a day's limit of an unrestricted token", "UPDATE tokens SET sats_per_day = 1"),
+    ("ck_tokens_rentals_max", "a limit on rentals of an unrestricted token", "UPDATE tokens SET rentals_max = 1"),
+    ("ck_tokens_reserved", "a negative reservation", _TOKEN.format("reserved_sats = -1")),
+    ("ck_tokens_spent", "more spent than the limit", _TOKEN.format("sats_max = 5, spent_sats = 6")),
+    (
+        "ck_tokens_spent",
+        "more spent and reserved than the limit",
+        _TOKEN.format("sats_max = 5, spent_sats = 3, reserved_sats = 3, day_sats = 3"),
+    ),
+    ("ck_tokens_adopted", "a negative cost before adoption", _TOKEN.format("adopted_sats = -1")),
+    ("ck_tokens_day_sats", "a reservation that does not count today", _TOKEN.format("reserved_sats = 5, day_sats = 4")),
+    ("ck_tokens_day_sats", "a day beyond its limit", _TOKEN.format("sats_per_day = 5, day_sats = 6")),
+    ("ck_tokens_rentals_started", "more rentals than the limit", _TOKEN.format("rentals_max = 1, rentals_started = 2")),
+    ("ck_rental_refunds_minutes", "a refund of more than nine tenths", _REFUND.format(minutes=91, setup=0)),
+    ("ck_rental_refunds_minutes", "a negative refund", _REFUND.format(minutes=-1, setup=5)),
+    ("ck_rental_refunds_setup", "a negative refund of the set-up", _REFUND.format(minutes=5, setup=-1)),
+    ("ck_rental_refunds_amount", "a refund of nothing", _REFUND.format(minutes=0, setup=0)),
+    (
+        "ck_refund_totals_scope",
+        "a total of something else",
+        "INSERT INTO refund_totals (scope, key, day, sats) VALUES ('account', 'x', 0, 1)",
+    ),
+    (
+        "ck_refund_totals_sats",
+        "a negative total",
+        "INSERT INTO refund_totals (scope, key, day, sats) VALUES ('group', 'x', 0, -1)",
     ),
     ("ck_groups_type", "an unknown type", _group("", "'landline', '', '', '0', '0', 0, 0")),
     ("ck_groups_setup_cost", "a negative setup cost", _group("", "'local', '', '', '0', '0', -1, 0")),

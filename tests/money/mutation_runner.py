@@ -25,6 +25,7 @@ TESTS = (
     "packages/dtmf-server/tests/operations/test_token_limits.py",
     "tests/money/test_billing.py",
     "tests/money/test_limits.py",
+    "tests/money/test_rental_refunds.py",
     "tests/money/test_machine.py",
 )
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-k", "not postgresql")

@@ -1,6 +1,6 @@
 """Faults for the money code, each of which a test must catch: data for mutation_runner.py."""
 
-from money import limit_mutations, token_mutations
+from money import limit_mutations, refund_mutations, token_mutations
 from money.fault import Fault
 
 FAULTS = [
@@ -226,6 +226,7 @@ FAULTS = [
     ),
     *limit_mutations.FAULTS,
     *token_mutations.FAULTS,
+    *refund_mutations.FAULTS,
     # --- SMS in doubt
     Fault(
         "storage/outbox.py",

@@ -25,6 +25,9 @@ GUARDED = (
     schema.deposits,
     schema.groups,
     schema.destinations,
+    schema.tokens,
+    schema.rental_refunds,
+    schema.refund_totals,
 )
 Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseException)
 

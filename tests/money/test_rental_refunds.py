@@ -4,10 +4,12 @@ import pytest
 
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.refunds import RefundCaps
-from dtmf_server.operations import account, close_account, meter, rent, rental_refunds, send, verify
+from dtmf_server.core.token_grant import Grant
+from dtmf_server.operations import account, close_account, meter, rent, rental_refunds, send, tokens, verify
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.receive import receive_many
 from dtmf_server.storage import carriers, numbers
+from dtmf_server.storage import tokens as stored_tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from effort import REFUND_ACCOUNTS
 from harness import DAY_US, MINUTE_US, START_US, give_coins, open_account
@@ -174,6 +176,32 @@ def test_one_refund_per_group_until_an_sms_came_there(db: Database) -> None:
     for nth in range(30, 33):
         renter.ends(renter.rents(START_US + nth), START_US + nth)
     assert renter.refunded() == 2 * one
+    assert db.read_blocking(verify.differences) == []
+
+
+def test_a_refund_returns_to_the_tokens_limit_but_not_to_its_day(db: Database) -> None:
+    renter, day_sats = Renter(db), []
+
+    def create(tx: Tx, parent_id: int | None = None) -> int:
+        asked = Grant(scopes=("rent", "tokens"), sats_max=2000, sats_per_day=1000)
+        sha256 = bytes([parent_id or 0]) * 32
+        return tokens.add(
+            tx, renter.id, token_sha256=sha256, label="x", now_us=START_US, asked=asked, created_by=parent_id
+        )
+
+    parent_id = db.write_blocking(create)
+    child_id = db.write_blocking(lambda tx: create(tx, parent_id))
+    rental = db.write_blocking(
+        lambda tx: rent.start(
+            tx, renter.id, "us-mobile", now_us=START_US, cooldown_us=0, max_sats=900, network="", started_by=child_id
+        )
+    )
+    renter.ends(rental, START_US + 9 * MINUTE_US)
+    cost = 10 * MINUTE - 10 * MINUTE * PERCENT // 100
+    for row in db.read_blocking(stored_tokens.restricted):
+        assert (row["reserved_sats"], row["spent_sats"]) == (0, cost), "of the child, and of its parent"
+        day_sats.append(row["day_sats"])
+    assert day_sats == [10 * MINUTE] * 2
     assert db.read_blocking(verify.differences) == []
 
 

@@ -50,6 +50,9 @@ class _Reader(HTMLParser):
             self._select = name
         elif tag == "option" and self._form is not None and self._select is not None:
             self._option = "selected" in given or self._select not in self._form.fields
+            if self._option and "value" in given:
+                self._form.fields[self._select] = given["value"]
+                self._option = False
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "style", "head"):

@@ -12,6 +12,8 @@ OPTIONAL_SATS: Schema = {"type": ["integer", "null"], "description": "satoshis; 
 TIME: Schema = {"type": "string", "description": "ISO 8601, UTC"}
 OPTIONAL_TIME: Schema = {"type": ["string", "null"], "description": "ISO 8601, UTC; null: never"}
 TEXT: Schema = {"type": "string"}
+LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": 2_100_000_000_000_000}
+OPTIONAL_LIMIT: Schema = {"type": ["integer", "null"], "description": "null: no limit"}
 CURSOR: Schema = {"type": "integer", "minimum": 0, "description": "Pass it as `after` to continue."}
 NUMBER: Schema = {
     "type": "string",
@@ -62,6 +64,13 @@ RENTED = an_object(
         "rented_at": TIME,
         "cost_per_minute": SATS,
         "cost_per_inbound_message": OPTIONAL_SATS,
+        "max_minutes": OPTIONAL_LIMIT,
+        "max_sats": OPTIONAL_LIMIT,
+        "ends_at": {
+            "type": ["string", "null"],
+            "description": "ISO 8601, UTC: when a limit ends the rental; null: none does",
+        },
+        "label": {"type": ["string", "null"]},
     }
 )
 MESSAGE = an_object(

@@ -12,7 +12,10 @@ from dtmf import (
 )
 
 _FIXES = {
-    "insufficient_funds": "call top_up and give the address to the owner of the account, or end a rental",
+    "insufficient_funds": "call top_up and give the address or the invoice to the owner of the account, or end a rental",
+    "limit_too_low": "rent with a higher limit, at least the minimum in the message",
+    "limit_reached": "end a rental, or ask the owner of the account for a token with a higher limit",
+    "scope_required": "ask the owner of the account for a token with this scope",
     "no_numbers_available": "call catalog and choose another group",
     "group_not_found": "call catalog for the group ids",
     "number_not_rented": "call balance for the numbers that are rented now",

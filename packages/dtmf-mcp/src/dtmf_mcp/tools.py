@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dtmf import AsyncDTMF, TimedOutError
-from dtmf.types import FullMessage, Group, Number
+from dtmf import AsyncDTMF, DTMFError, TimedOutError
+from dtmf.types import FullMessage, Group, Invoice, Number
 
 from . import schemas
 from .schemas import PAGE_MAX, WAIT_MAX_S, Schema, a_list, an_object
@@ -42,7 +42,8 @@ async def catalog(dtmf: AsyncDTMF, arguments: Arguments) -> dict[str, Any]:
 
 async def rent(dtmf: AsyncDTMF, arguments: Arguments) -> dict[str, Any]:
     """Rent a number."""
-    return _rented(await dtmf.start_rental(arguments["group_id"]))
+    limits = {name: arguments.get(name) for name in ("max_minutes", "max_sats", "label")}
+    return _rented(await dtmf.start_rental(arguments["group_id"], **limits))
 
 
 async def wait_for_code(dtmf: AsyncDTMF, arguments: Arguments) -> dict[str, Any]:
@@ -105,12 +106,28 @@ async def balance(dtmf: AsyncDTMF, _arguments: Arguments) -> dict[str, Any]:
     }
 
 
-async def top_up(dtmf: AsyncDTMF, _arguments: Arguments) -> dict[str, Any]:
-    """Return a deposit address that has not been used."""
+async def top_up(dtmf: AsyncDTMF, arguments: Arguments) -> dict[str, Any]:
+    """Return a deposit address that has not been used, and a new Lightning invoice."""
     addresses = await dtmf.addresses()
     used = {deposit["address"] for deposit in await dtmf.deposits()}
     fresh = addresses[-1] if addresses and addresses[-1]["address"] not in used else await dtmf.new_address()
-    return {"address": fresh["address"], "uri": f"bitcoin:{fresh['address']}"}
+    invoice = await _invoice(dtmf, arguments.get("amount"))
+    return {
+        "address": fresh["address"],
+        "uri": f"bitcoin:{fresh['address']}",
+        "invoice": None if invoice is None else invoice["invoice"],
+        "invoice_expires_at": None if invoice is None else invoice["expires_at"],
+    }
+
+
+async def _invoice(dtmf: AsyncDTMF, amount: int | None) -> Invoice | None:
+    """Create an invoice; None if the service does not take Lightning payments, or not now."""
+    try:
+        return await dtmf.new_invoice(amount)
+    except DTMFError as error:
+        if error.code in ("lightning_not_configured", "lightning_unavailable"):
+            return None
+        raise
 
 
 def _group(group: Group) -> dict[str, Any]:
@@ -132,6 +149,10 @@ def _rented(number: Number) -> dict[str, Any]:
         "rented_at": number["assignment_start"],
         "cost_per_minute": number["cost_per_minute"],
         "cost_per_inbound_message": number["cost_per_inbound_message"],
+        "max_minutes": number.get("max_minutes"),
+        "max_sats": number.get("max_sats"),
+        "ends_at": number.get("ends_at"),
+        "label": number.get("label"),
     }
 
 
@@ -172,9 +193,18 @@ TOOLS = (
     Tool(
         "rent",
         "Rent a number",
-        "Rent a phone number. It costs satoshis for each started minute until `end` is called: always end the rental.",
+        "Rent a phone number. It costs satoshis for each started minute until `end` is called: always end the rental."
+        " With `max_minutes` or `max_sats` it ends by itself at the latest then.",
         rent,
-        an_object({"group_id": {"type": "string", "minLength": 1, "maxLength": 64, "description": "From `catalog`."}}),
+        an_object(
+            {
+                "group_id": {"type": "string", "minLength": 1, "maxLength": 64, "description": "From `catalog`."},
+                "max_minutes": {**schemas.LIMIT, "description": "End the rental after this many minutes."},
+                "max_sats": {**schemas.LIMIT, "description": "The most that the rental may cost, SMS included."},
+                "label": {"type": "string", "minLength": 1, "maxLength": 100, "description": "Your name for it."},
+            },
+            optional=("max_minutes", "max_sats", "label"),
+        ),
         schemas.RENTED,
     ),
     Tool(
@@ -265,11 +295,24 @@ TOOLS = (
     ),
     Tool(
         "top_up",
-        "Get a deposit address",
-        "Return a Bitcoin address of the account. Give it to the owner, who pays; this tool pays nothing.",
+        "Get an address and an invoice",
+        "Return a Bitcoin address of the account and a Lightning invoice. Give them to the owner, who pays one of them; this"
+        " tool pays nothing.",
         top_up,
-        an_object({}),
-        an_object({"address": schemas.TEXT, "uri": schemas.TEXT}),
-        idempotent=True,
+        an_object(
+            {"amount": {**schemas.LIMIT, "description": "Satoshis of the invoice. Default: the payer chooses."}},
+            optional=("amount",),
+        ),
+        an_object(
+            {
+                "address": schemas.TEXT,
+                "uri": schemas.TEXT,
+                "invoice": {
+                    "type": ["string", "null"],
+                    "description": "BOLT 11; null: the service takes no Lightning payments now",
+                },
+                "invoice_expires_at": schemas.OPTIONAL_TIME,
+            }
+        ),
     ),
 )
