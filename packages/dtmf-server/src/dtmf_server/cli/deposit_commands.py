@@ -12,6 +12,7 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations import explain_deposit, explain_invoice, suspense
+from dtmf_server.operations.audit import By
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
@@ -75,7 +76,7 @@ def _explain_payment(runtime: Runtime, payment_hash: str) -> int:
     return 0 if found else 1
 
 
-def assign(runtime: Runtime, address: str, to: str) -> None:
+def assign(runtime: Runtime, address: str, to: str, *, by: By) -> None:
     """Assign an address in suspense to the account of the other address. Raises Refusal."""
     moved = runtime.db.write_blocking(
         lambda tx: suspense.assign(
@@ -83,6 +84,7 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
             address,
             to_account_of=to,
             now_us=runtime.clock.now_us(tx),
+            by=by,
         )
     )
     refunds = f", and {moved.refunds} satoshis of refunds" if moved.refunds else ""

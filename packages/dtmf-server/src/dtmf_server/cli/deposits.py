@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from dtmf_server.cli import operator
 from dtmf_server.cli.database_options import make_folder, require_current_schema, translating_open_errors, url_of
 from dtmf_server.config import Config, ConfigError
 
@@ -37,6 +38,7 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
         help="an address, the number of a deleted account, or the payment hash of an unclaimed sign-up",
     )
     assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address of the receiving account")
+    operator.add_options(assign)
     assign.set_defaults(action="assign")
     rescan = command(actions, "rescan", _deposits, "make the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
@@ -91,7 +93,7 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
         elif options.action == "skip":
             skip_commands.skip_to(runtime, options.to_height)
         elif options.action == "assign":
-            deposit_commands.assign(runtime, options.address, options.to)
+            deposit_commands.assign(runtime, options.address, options.to, by=operator.acting(options))
         else:
             deposit_commands.list_deposits(runtime, suspense_only=options.suspense)
     return 0
