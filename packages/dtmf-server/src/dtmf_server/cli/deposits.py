@@ -42,11 +42,13 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     assign.set_defaults(action="assign")
     rescan = command(actions, "rescan", _deposits, "make the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
+    operator.add_options(rescan)
     rescan.set_defaults(action="rescan")
     skip = command(actions, "skip", _deposits, "skip blocks that the node pruned unread; finds unspent coins")
     skip.add_argument(
         "--to", dest="to_height", type=_count, required=True, metavar="HEIGHT", help="the last block to skip"
     )
+    operator.add_options(skip)
     skip.set_defaults(action="skip")
 
 
@@ -89,9 +91,9 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
         if options.action == "explain":
             return deposit_commands.explain_outpoint(runtime, options.outpoint)
         if options.action == "rescan":
-            deposit_commands.ask_rescan(runtime, options.from_height)
+            deposit_commands.ask_rescan(runtime, options.from_height, by=operator.acting(options))
         elif options.action == "skip":
-            skip_commands.skip_to(runtime, options.to_height)
+            skip_commands.skip_to(runtime, options.to_height, by=operator.acting(options))
         elif options.action == "assign":
             deposit_commands.assign(runtime, options.address, options.to, by=operator.acting(options))
         else:

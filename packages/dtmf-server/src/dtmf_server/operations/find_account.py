@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import account
 from dtmf_server.operations.account import Usage
-from dtmf_server.storage import accounts, deposits, invoices, operator_actions, rentals, tokens, transfers
+from dtmf_server.storage import accounts, deposits, invoices, numbers, operator_actions, rentals, tokens, transfers
 from dtmf_server.storage.db import Row, Tx
 
 FOUND_MAX = 20  # accounts that one name can stand for
@@ -53,7 +53,7 @@ def _candidates(tx: Tx, what: str) -> list[int]:
     if what.isascii() and what.isdigit() and len(what) < 19:
         return [int(what)]
     if _E164.fullmatch(what):
-        renter = rentals.last_renter(tx, what)
+        renter = numbers.last_renter(tx, what)
         return [] if renter is None else [renter]
     if outpoint := _OUTPOINT.fullmatch(what):
         return _paid(tx, outpoint[1], outpoint[2])

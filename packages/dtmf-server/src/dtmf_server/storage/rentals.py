@@ -334,12 +334,6 @@ def ids_of_number(tx: Tx, account_id: int, e164: str) -> list[int]:
     return [row["id"] for row in rows]
 
 
-def last_renter(tx: Tx, e164: str) -> int | None:
-    """Return the account that rents this number, or that rented it last; None if no account ever did."""
-    row = tx.one("SELECT account_id FROM rentals WHERE e164 = :e164 ORDER BY started_at_us DESC LIMIT 1", e164=e164)
-    return None if row is None else int(row["account_id"])
-
-
 def numbers_of(tx: Tx, rental_ids: list[int]) -> dict[int, str]:
     """Return the number of each of these rentals."""
     if not rental_ids:
