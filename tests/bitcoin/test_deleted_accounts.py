@@ -7,14 +7,16 @@ from dtmf_server.core.deposit_rules import Block, ChainStep, Mempool, Output
 from dtmf_server.core.errors import Refusal
 from dtmf_server.core.money import SUSPENSE, Kind
 from dtmf_server.operations import close_account, deposit, suspense, verify
+from dtmf_server.operations.audit import By
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, deriver
-from dtmf_server.storage import deposits
+from dtmf_server.storage import deposits, operator_actions
 from dtmf_server.storage.db import Database, Tx
 from harness import START_US, open_account
 
 DEPTHS = ((0, 1),)
 TXID = "cd" * 32
+BY = By("alice", "the customer proved it", START_US)
 
 
 def address_of(db: Database, account_id: int) -> str:
@@ -61,7 +63,7 @@ def balances(db: Database, *account_ids: int) -> list[int]:
 
 def hand_on(db: Database, what: str, to: str) -> None:
     """Assign funds in suspense, as the operator."""
-    db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US))
+    db.write_blocking(lambda tx: suspense.assign(tx, what, to_account_of=to, now_us=START_US, by=BY))
 
 
 def differences(db: Database) -> list[verify.Difference]:
@@ -83,7 +85,10 @@ def test_a_deposit_to_a_deleted_accounts_address_goes_to_suspense_and_to_its_own
     follow(db, ChainStep(1, [Block(2, "b", "a", [output_to(db, address, 40_000)])], None))
     assert balances(db, old, SUSPENSE, new) == [0, 40_000, 0]
     assert differences(db) == []
-    status = main(["deposits", "assign", address, "--to", theirs, "--database", database_url])
+    named = ["--as", "bob", "--reason", "signed with its key"]
+    status = main(["deposits", "assign", address, "--to", theirs, "--database", database_url, *named])
+    (action,) = db.read_blocking(lambda tx: operator_actions.newest(tx, before=100, limit=10))
+    assert (action["operator"], action["reason"], action["object"]) == ("bob", "signed with its key", address)
     assert (status, "with 1 deposits: 40000 satoshis credited" in capsys.readouterr().out) == (0, True)
     assert balances(db, old, SUSPENSE, new) == [0, 0, 40_000]
     follow(db, ChainStep(2, [Block(3, "c", "b", [output_to(db, address, 600, "aa" * 32)])], None))

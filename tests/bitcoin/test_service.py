@@ -205,6 +205,7 @@ def test_the_operators_commands_work_while_the_service_runs(node: Node, service:
     service.becomes(txid, "credited", 4)
     assert "It is credited" in service.say("deposits", "explain", f"{txid}:0")
     assert "nothing is credited twice" in service.say("deposits", "rescan", "--from", str(before))
+    assert f"deposits rescan blocks from {before}" in service.say("audit", "list")
     assert f"{txid}:0  credited" in service.say("deposits", "list")
     again = node.pay(address, 1000)
     node.mine(2)

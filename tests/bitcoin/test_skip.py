@@ -130,6 +130,7 @@ def test_missed_deposits_are_found_among_the_unspent_coins_and_booked_once(
     assert differences(database_url) == []
     status, _, err = do("deposits", "skip", "--to", "600")
     assert (status, "was already followed to block" in err) == (2, True), err
+    assert do("audit", "list")[1].count("deposits skip") == 1, "a refused skip is not recorded"
     assert dtmf.account()["balance"] == 60_000
 
 

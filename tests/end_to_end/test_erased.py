@@ -108,6 +108,10 @@ NO_TEXT = {
     "messages.status",
     "numbers.e164",
     "numbers.group_id",
+    "operator_actions.action",
+    "operator_actions.object",  # an account, an address or a payment hash
+    "operator_actions.operator",
+    "operator_actions.reason",  # the operator's
     "parts.carrier",
     "parts.coding",
     "parts.recipient",

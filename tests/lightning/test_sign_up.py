@@ -18,7 +18,9 @@ import pytest
 from dtmf import DTMF, AsyncDTMF
 from dtmf_server.core import l402
 from dtmf_server.core.errors import TooManyInvoices
+from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.operations import close_account, invoices, sign_up, suspense, verify
+from dtmf_server.operations.audit import By
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import sign_ups
 from dtmf_server.storage.db import Database, Row, Tx
@@ -286,13 +288,16 @@ def test_what_is_paid_and_not_claimed_is_assigned_by_the_operator(
     address = asked(url, new_token())("POST", "/addresses").json()["address"]
 
     def assign(payment_hash: str) -> suspense.HandedOn:
-        return db.write_blocking(lambda tx: suspense.assign(tx, payment_hash, to_account_of=address, now_us=START_US))
+        by = By("alice", "", START_US)
+        return db.write_blocking(
+            lambda tx: suspense.assign(tx, payment_hash, to_account_of=address, now_us=START_US, by=by)
+        )
 
     waiting = db.read_blocking(sign_ups.unclaimed)
     assert (waiting["n"], waiting["sats"]) == (1, 900)
     with pytest.raises(suspense.NotInSuspense):
         assign(unpaid["payment_hash"])
-    assert assign(body["payment_hash"]) == suspense.HandedOn(1, 900, 0)
+    assert assign(body["payment_hash"]) == suspense.HandedOn(1, 900, 0, FIRST_CUSTOMER)
     assert balance(url, new_token()) == 900
     assert code(ask({"claim": body["claim"]})) == (410, "claim_expired")
     with pytest.raises(suspense.NotInSuspense):

@@ -253,6 +253,8 @@ CHANGES_OF_THE_BOOKS = [
     ),
     ("minute_bookings", "UPDATE minute_bookings SET transfer_id = transfer_id"),
     ("minute_bookings", "DELETE FROM minute_bookings WHERE from_minute = 1"),
+    ("operator_actions", "UPDATE operator_actions SET reason = 'another'"),
+    ("operator_actions", "DELETE FROM operator_actions"),
 ]
 CHANGES_ON = {
     "sqlite": [
@@ -264,5 +266,6 @@ CHANGES_ON = {
     "postgresql": [
         ("minute_bookings", "TRUNCATE minute_bookings"),
         ("transfers", "TRUNCATE transfers CASCADE"),
+        ("operator_actions", "TRUNCATE operator_actions"),
     ],
 }

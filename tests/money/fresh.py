@@ -13,6 +13,7 @@ from dtmf_server.storage.open import open_database, sqlite_path
 from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 _made = count(1)
+_APPEND_ONLY = (schema.transfers, schema.minute_bookings, schema.operator_actions)
 _open: dict[str, Database] = {}  # server databases, emptied and reused
 
 
@@ -43,10 +44,10 @@ def close_all() -> None:
 
 
 def _empty(tx: Tx) -> None:
-    """Delete every row except the ledger's system accounts. Triggers that make the books append-only are off meanwhile."""
-    for table in (schema.transfers, schema.minute_bookings):
+    """Delete every row except the ledger's system accounts. Triggers that make tables append-only are off meanwhile."""
+    for table in _APPEND_ONLY:
         tx.run(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
     for table in reversed(schema.metadata.sorted_tables):
         tx.run(f"DELETE FROM {table.name}" + (f" WHERE id >= {FIRST_CUSTOMER}" if table is schema.accounts else ""))
-    for table in (schema.transfers, schema.minute_bookings):
+    for table in _APPEND_ONLY:
         tx.run(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Table, UniqueConstraint
 
 from dtmf_server.core import inbound
 from dtmf_server.core.deposit_rules import Block, ChainStep, Output
-from dtmf_server.operations import deposit, meter, receive, rent, send, verify
+from dtmf_server.operations import audit, deposit, meter, receive, rent, send, verify
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
@@ -51,6 +51,7 @@ def names(db: Database) -> dict[str, object]:
         sent = send.send(
             tx, account_id, sender=rental["e164"], to="+447700900000", content="hi", daily_limit=None, **later
         )
+        audit.record(tx, audit.By("alice", "a test", START_US), "accounts open", f"account {account_id}")
         known = tx.one("SELECT id FROM deposits")
         assert known is not None
         return {

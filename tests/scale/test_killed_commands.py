@@ -1,4 +1,5 @@
-"""`migrate`, `backup` and `restore` killed with SIGKILL at any step are atomic: they did nothing, or everything."""
+"""`migrate`, `backup`, `restore` and operators' actions killed with SIGKILL at any step are atomic: they did nothing, or
+everything."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,26 @@ def test_restore(place: Place, dying: Dying, tmp_path: Path) -> None:
         assert contents(url) == expected, kill
     books_are_right(dying, url)
     report("restore", place, counted, killed=killed, complete_already=complete_already)
+
+
+def test_an_operators_action_is_recorded_or_did_not_happen(place: Place, dying: Dying) -> None:
+    url = place.lived()
+
+    def accounts_and_actions() -> list[tuple[int, int]]:
+        found = contents(url)
+        assert found is not None
+        opened = len([row for row in found["accounts"] if "customer" in row])
+        return [(opened, len(found["operator_actions"]))]
+
+    ((before, actions),) = accounts_and_actions()
+    counted = dying.command("accounts", "open", "--database", url)
+    assert accounts_and_actions() == [(before + 1, actions + 1)]
+    for kill in kills(counted, place, salt="accounts open"):
+        dying.command("accounts", "open", "--database", url, **kill)
+        wait_until_left(url)
+        ((opened, recorded),) = accounts_and_actions()
+        assert opened - before == recorded - actions, kill
+    books_are_right(dying, url)
 
 
 def test_the_kill_really_ends_the_command(place: Place, dying: Dying) -> None:

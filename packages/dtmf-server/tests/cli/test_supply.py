@@ -193,7 +193,12 @@ def test_the_state_is_shown_and_doctor_names_what_only_one_side_knows(
     assert run("supply", "stop")[1] == "no more numbers are bought\n"
     found = json.loads(run("supply", "status", "--json")[1])
     assert found["is_buying"] is False and found["groups"][0]["cost"] == "2.30"
-    assert run("supply", "start")[1] == "numbers are bought again\n"
+    assert run("supply", "start", "--reason", "prices are right")[1] == "numbers are bought again\n"
+    actions = json.loads(run("audit", "list", "--json")[1])["actions"]
+    assert [(each["action"], each["reason"]) for each in actions] == [
+        ("supply start", "prices are right"),
+        ("supply stop", ""),
+    ]
 
 
 def test_doctor_names_a_supply_that_cannot_sell(imported: Callable[..., tuple[int, str, str]], run: Run) -> None:

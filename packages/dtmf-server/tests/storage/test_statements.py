@@ -34,6 +34,7 @@ ARGUMENTS: dict[str, Any] = {
     "compared": "<",
     "for_carriers": False,
     "hooked": True,
+    "ids": [1],
     "inbound": True,
     "may_be_taken": "state = 'in_doubt'",
     "mined": True,

@@ -229,6 +229,20 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         fix="Use an address of an open account.",
         where=OPERATOR,
     ),
+    "unknown_account": Entry(
+        status=404,
+        title="Unknown account",
+        meaning="No account has this ID, number, transaction, address, invoice or token label.",
+        fix="Check that all of it was copied: `dtmf-server accounts list` lists the accounts.",
+        where=OPERATOR,
+    ),
+    "several_accounts": Entry(
+        status=409,
+        title="Several accounts",
+        meaning="This token label or transaction belongs to several accounts.",
+        fix="Use the ID of one of the accounts that the error lists.",
+        where=OPERATOR,
+    ),
     "body_too_large": Entry(
         status=413,
         title="Body too large",

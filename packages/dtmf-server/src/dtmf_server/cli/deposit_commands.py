@@ -11,13 +11,15 @@ from dtmf_server.cli.explain_text import explanation_lines, invoice_lines
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import explain_deposit, explain_invoice, suspense
+from dtmf_server.operations import audit, explain_deposit, explain_invoice, suspense
+from dtmf_server.operations.audit import By
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.payments.bitcoin.json_rpc import Rpc
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, deposits, invoices, sign_ups
 from dtmf_server.storage import chain as stored_chain
+from dtmf_server.storage.db import Tx
 from dtmf_server.workers.chain_follower import own_scripts, poll
 
 PAGE = 500
@@ -75,7 +77,7 @@ def _explain_payment(runtime: Runtime, payment_hash: str) -> int:
     return 0 if found else 1
 
 
-def assign(runtime: Runtime, address: str, to: str) -> None:
+def assign(runtime: Runtime, address: str, to: str, *, by: By) -> None:
     """Assign an address in suspense to the account of the other address. Raises Refusal."""
     moved = runtime.db.write_blocking(
         lambda tx: suspense.assign(
@@ -83,13 +85,14 @@ def assign(runtime: Runtime, address: str, to: str) -> None:
             address,
             to_account_of=to,
             now_us=runtime.clock.now_us(tx),
+            by=by,
         )
     )
     refunds = f", and {moved.refunds} satoshis of refunds" if moved.refunds else ""
     print(f"{address} assigned, with {moved.deposits} deposits: {moved.sats} satoshis credited{refunds}")
 
 
-def ask_rescan(runtime: Runtime, height: int) -> None:
+def ask_rescan(runtime: Runtime, height: int, *, by: By) -> None:
     """Make the running service read the blocks from `height` on again. Raises CannotStart."""
     tip = runtime.db.read_blocking(stored_chain.tip)
     if tip is None or runtime.settings.network == "simulated":
@@ -99,7 +102,12 @@ def ask_rescan(runtime: Runtime, height: int) -> None:
             f"--from {height}: the chain has only been followed to block {tip['height']}. To go above it, use"
             " `deposits skip --to HEIGHT`, which only works where the node has pruned the next blocks"
         )
-    runtime.db.write_blocking(lambda tx: stored_chain.ask_rescan(tx, height))
+
+    def ask(tx: Tx) -> None:
+        stored_chain.ask_rescan(tx, height)
+        audit.record(tx, by, "deposits rescan", f"blocks from {height}")
+
+    runtime.db.write_blocking(ask)
     print(
         f"blocks {height} to {tip['height']} will be read again as soon as the service runs; nothing is credited twice"
     )

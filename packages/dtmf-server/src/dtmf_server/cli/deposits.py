@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from dtmf_server.cli import operator
 from dtmf_server.cli.database_options import make_folder, require_current_schema, translating_open_errors, url_of
 from dtmf_server.config import Config, ConfigError
 
@@ -37,14 +38,17 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
         help="an address, the number of a deleted account, or the payment hash of an unclaimed sign-up",
     )
     assign.add_argument("--to", required=True, metavar="ADDRESS", help="any address of the receiving account")
+    operator.add_options(assign)
     assign.set_defaults(action="assign")
     rescan = command(actions, "rescan", _deposits, "make the running service read blocks again")
     rescan.add_argument("--from", dest="from_height", type=_count, required=True, metavar="HEIGHT")
+    operator.add_options(rescan)
     rescan.set_defaults(action="rescan")
     skip = command(actions, "skip", _deposits, "skip blocks that the node pruned unread; finds unspent coins")
     skip.add_argument(
         "--to", dest="to_height", type=_count, required=True, metavar="HEIGHT", help="the last block to skip"
     )
+    operator.add_options(skip)
     skip.set_defaults(action="skip")
 
 
@@ -87,11 +91,11 @@ def _deposits(options: argparse.Namespace, configuration: Config) -> int:
         if options.action == "explain":
             return deposit_commands.explain_outpoint(runtime, options.outpoint)
         if options.action == "rescan":
-            deposit_commands.ask_rescan(runtime, options.from_height)
+            deposit_commands.ask_rescan(runtime, options.from_height, by=operator.acting(options))
         elif options.action == "skip":
-            skip_commands.skip_to(runtime, options.to_height)
+            skip_commands.skip_to(runtime, options.to_height, by=operator.acting(options))
         elif options.action == "assign":
-            deposit_commands.assign(runtime, options.address, options.to)
+            deposit_commands.assign(runtime, options.address, options.to, by=operator.acting(options))
         else:
             deposit_commands.list_deposits(runtime, suspense_only=options.suspense)
     return 0

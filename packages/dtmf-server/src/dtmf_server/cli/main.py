@@ -9,7 +9,7 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, canary, completion, deposits, imports, init, phones, supply
+from dtmf_server.cli import accounts, audit, canary, completion, deposits, imports, init, phones, supply
 from dtmf_server.cli import trace as traces
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
+    audit.add(commands, _command)
     deposits.add(commands, _command)
     init.add(commands, _command)
     imports.add(commands, _command)

@@ -6,7 +6,8 @@ from functools import partial
 from dtmf_server.cli.deposit_commands import open_chain
 from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.operations import skip
+from dtmf_server.operations import audit, skip
+from dtmf_server.operations.audit import By
 from dtmf_server.operations.deposit import REORG_WINDOW
 from dtmf_server.operations.skip import Range, Skipped
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
@@ -14,14 +15,15 @@ from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage import deposits
+from dtmf_server.storage.db import Tx
 
 SCRIPTS_PER_SCAN = 50_000  # one call of 4 MB; the node accepts 32
 
 
-def skip_to(runtime: Runtime, height: int) -> None:
+def skip_to(runtime: Runtime, height: int, *, by: By) -> None:
     """Move the cursor to the block at `height` and print what was booked. Raises CannotStart."""
     try:
-        range_, done = asyncio.run(_skip(runtime, height))
+        range_, done = asyncio.run(_skip(runtime, height, by))
     except ChainUnavailable as error:
         raise CannotStart(f"{error}; nothing was skipped") from error
     first, last = range_.fork_height + 1, range_.to_height
@@ -36,7 +38,7 @@ def skip_to(runtime: Runtime, height: int) -> None:
         print(f"the node still has blocks {range_.read_from} to {last}: the running service will read them")
 
 
-async def _skip(runtime: Runtime, height: int) -> tuple[Range, Skipped]:
+async def _skip(runtime: Runtime, height: int, by: By) -> tuple[Range, Skipped]:
     settings, clock = runtime.settings, runtime.clock
     if settings.network == "simulated":
         raise CannotStart("this sandbox follows a simulated chain, which is never pruned")
@@ -49,10 +51,12 @@ async def _skip(runtime: Runtime, height: int) -> tuple[Range, Skipped]:
         found = await _find(runtime, chain)
         if await chain.block_hash(height) != range_.hashes[-1][1]:
             raise ChainUnavailable("the best chain changed in the meantime: run this again")
-    done = await runtime.db.write(
-        lambda tx: skip.skip(tx, range_, found, depths=settings.confirmations, now_us=clock.now_us(tx))
-    )
-    return range_, done
+
+    def skip_recorded(tx: Tx) -> Skipped:
+        audit.record(tx, by, "deposits skip", f"blocks {range_.fork_height + 1} to {range_.to_height}")
+        return skip.skip(tx, range_, found, depths=settings.confirmations, now_us=clock.now_us(tx))
+
+    return range_, await runtime.db.write(skip_recorded)
 
 
 async def _range(runtime: Runtime, chain: CoreChain, cursor: tuple[int, str], height: int) -> Range:

@@ -3,17 +3,18 @@
 import argparse
 import contextlib
 import json
-from functools import partial
 from typing import Any
 
+from dtmf_server.cli import operator
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.number_supply import price_text
-from dtmf_server.operations import supply_status
+from dtmf_server.operations import audit, supply_status
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.server.startup import settings_of
 from dtmf_server.storage import supply_numbers
+from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
 
@@ -27,14 +28,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", command
     status.add_argument("--json", action="store_true", help="print one JSON object")
     stop = command(actions, "stop", stop_command, "buy no more numbers; those not needed are still given back")
     start = command(actions, "start", stop_command, "buy numbers again")
+    operator.add_options(stop)
+    operator.add_options(start)
     stop.set_defaults(stopped=True)
     start.set_defaults(stopped=False)
 
 
 def stop_command(options: argparse.Namespace, configuration: Config) -> int:
     """Stop or start buying. Returns the exit status."""
+    by, action = operator.acting(options), "supply stop" if options.stopped else "supply start"
+
+    def stop(tx: Tx) -> None:
+        supply_numbers.stop(tx, stopped=options.stopped)
+        audit.record(tx, by, action, "every supply")
+
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        db.write_blocking(partial(supply_numbers.stop, stopped=options.stopped))
+        db.write_blocking(stop)
     print_line("no more numbers are bought" if options.stopped else "numbers are bought again")
     return 0
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from dtmf_server.core.deposit_rules import Output
 from dtmf_server.core.errors import InvalidRequest, Refusal
 from dtmf_server.core.money import SUSPENSE
-from dtmf_server.operations import deposit
+from dtmf_server.operations import audit, deposit
+from dtmf_server.operations.audit import By
 from dtmf_server.operations.deposit import Derive
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.storage import account_erasure, chain, deposits, schema, sign_ups, transfers
@@ -77,17 +78,26 @@ def note(tx: Tx, found: Sequence[tuple[Output, int]], *, now_us: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """The result of an assignment: the number of deposits, their credited satoshis, and those of refunds."""
+    """The result of an assignment: the number of deposits, their credited satoshis, those of refunds, and the account that
+    received them."""
 
     deposits: int
     sats: int
     refunds: int
+    account_id: int
 
 
-def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
+def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int, by: By) -> HandedOn:
     """Assign an address, with what is in suspense for it, to the account of another address. If its former account was
     deleted, the refunds of that account move along; `what` may also be the number of such an account, or the payment hash
     of an unclaimed sign-up. Raises NotOurs, NotInSuspense, NoAccount."""
+    moved = _assign(tx, what, to_account_of=to_account_of, now_us=now_us)
+    sats = moved.sats + moved.refunds
+    audit.record(tx, by, "deposits assign", what, account_id=moved.account_id, sats=sats)
+    return moved
+
+
+def _assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
     chain.lock(tx)
     known = deposits.address(tx, to_account_of)
     sign_up = sign_ups.by_payment_hash(tx, what)
@@ -112,7 +122,7 @@ def assign(tx: Tx, what: str, *, to_account_of: str, now_us: int) -> HandedOn:
             _book(tx, ledger, row, account_id, tip_height=tip["height"] if tip else 0)
     tx.notify("deposits")
     credited = sum(row["amount"] for row in moved if row["status"] == "credited")
-    return HandedOn(len(moved), credited, sum(row["amount"] for row in refunds))
+    return HandedOn(len(moved), credited, sum(row["amount"] for row in refunds), account_id)
 
 
 def _assign_unclaimed(tx: Tx, sign_up_id: int, account_id: int, *, now_us: int) -> HandedOn:
@@ -125,7 +135,7 @@ def _assign_unclaimed(tx: Tx, sign_up_id: int, account_id: int, *, now_us: int) 
         sats = ledger.balance(row["account_id"])
         ref, reference = f"sign-up {sign_up_id}", f"from account {row['account_id']}"
         ledger.hand_over(row["account_id"], account_id, sats, unique_ref=ref, reference=reference)
-    return HandedOn(1, sats, 0)
+    return HandedOn(1, sats, 0, account_id)
 
 
 def _in_suspense(tx: Tx, what: str) -> tuple[list[int], int | None]:

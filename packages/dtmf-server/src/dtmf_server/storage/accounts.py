@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dtmf_server.core.billing import KnownCosts, LiveRental
+from dtmf_server.core.money import NOBODY
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import minute_costs, rentals, schema
 from dtmf_server.storage.db import Row, Tx
@@ -168,6 +169,17 @@ def load(tx: Tx, account_id: int) -> Account:
     """Return one account, for reading."""
     (account,) = by_ids(tx, [account_id])
     return account
+
+
+def customers(tx: Tx, *, after: int, limit: int, ids: list[int] | None = None) -> list[Row]:
+    """Return customers' accounts with IDs above `after`, as booked, in order; or only those of `ids`."""
+    return tx.all(
+        "SELECT id, created_at_us, closed_at_us, balance, debt, live_rentals FROM accounts"
+        f" WHERE id > :after{'' if ids is None else ' AND id = ANY(:ids)'} ORDER BY id LIMIT :limit",
+        after=max(after, NOBODY),
+        limit=limit,
+        **({} if ids is None else {"ids": ids}),
+    )
 
 
 def debt(tx: Tx, account_id: int) -> int:

@@ -31,6 +31,37 @@ def newest_of_account(tx: Tx, account_id: int, *, limit: int) -> list[Row]:
     )
 
 
+def accounts_of_txid(tx: Tx, txid: str, *, limit: int) -> list[int]:
+    """Return the IDs of the accounts that a transaction paid."""
+    rows = tx.all(
+        "SELECT DISTINCT account_id FROM deposits WHERE txid = :txid ORDER BY account_id LIMIT :limit",
+        txid=txid,
+        limit=limit,
+    )
+    return [row["account_id"] for row in rows]
+
+
+def networks_of(tx: Tx, account_id: int) -> list[bytes]:
+    """Return the keyed hashes of the networks that requested the account's addresses which have received nothing."""
+    rows = tx.all(
+        "SELECT DISTINCT network FROM addresses WHERE account_id = :account_id AND NOT used AND network IS NOT NULL",
+        account_id=account_id,
+    )
+    return sorted(bytes(row["network"]) for row in rows)
+
+
+def accounts_of_network(tx: Tx, network: bytes, *, after: int, limit: int) -> list[int]:
+    """Return the IDs above `after` of accounts that have unpaid addresses requested from this network."""
+    rows = tx.all(
+        "SELECT DISTINCT account_id FROM addresses WHERE network = :network AND account_id > :after"
+        " ORDER BY account_id LIMIT :limit",
+        network=network,
+        after=after,
+        limit=limit,
+    )
+    return [row["account_id"] for row in rows]
+
+
 def any_address(tx: Tx) -> bool:
     """Return True if any address was ever issued."""
     return tx.one("SELECT id FROM addresses LIMIT 1") is not None

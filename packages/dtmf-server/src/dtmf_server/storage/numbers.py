@@ -369,3 +369,9 @@ def names(tx: Tx, group_ids: list[str]) -> dict[str, str]:
     """Return the display names of these groups, with their type: United States mobile."""
     rows = tx.all("SELECT id, name, type FROM groups WHERE id = ANY(:ids)", ids=sorted(set(group_ids)))
     return {row["id"]: f"{row['name']} {row['type']}" for row in rows}
+
+
+def last_renter(tx: Tx, e164: str) -> int | None:
+    """Return the account that rents this number, or that rented it last; None if no account ever did."""
+    row = tx.one("SELECT account_id FROM rentals WHERE e164 = :e164 ORDER BY started_at_us DESC LIMIT 1", e164=e164)
+    return None if row is None else int(row["account_id"])

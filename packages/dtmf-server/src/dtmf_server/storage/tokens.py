@@ -85,6 +85,17 @@ def of_account(tx: Tx, account_id: int, *, wall_us: int) -> list[Row]:
     )
 
 
+def newest_of_account(tx: Tx, account_id: int, *, wall_us: int, limit: int) -> list[Row]:
+    """Return an account's last working tokens, newest first, without their hashes."""
+    return tx.all(
+        "SELECT id, label, created_at_us, scopes, expires_wall_us FROM tokens WHERE account_id = :account_id"
+        f" AND {_WORKING} ORDER BY id DESC LIMIT :limit",
+        account_id=account_id,
+        wall_us=wall_us,
+        limit=limit,
+    )
+
+
 def of_parent(tx: Tx, parent_id: int, *, wall_us: int) -> list[Row]:
     """Return a restricted token and those that it created, of those that work, oldest first."""
     return tx.all(
@@ -99,6 +110,16 @@ def by_id(tx: Tx, account_id: int, token_id: int) -> Row | None:
     return tx.one(
         "SELECT * FROM tokens WHERE id = :id AND account_id = :account_id", id=token_id, account_id=account_id
     )
+
+
+def accounts_of_label(tx: Tx, label: str, *, limit: int) -> list[int]:
+    """Return the IDs of accounts that have, or had, a token with this label."""
+    rows = tx.all(
+        "SELECT DISTINCT account_id FROM tokens WHERE label = :label ORDER BY account_id LIMIT :limit",
+        label=label,
+        limit=limit,
+    )
+    return [row["account_id"] for row in rows]
 
 
 def count_unrestricted(tx: Tx, account_id: int) -> int:

@@ -56,6 +56,7 @@ from dtmf_server.storage.schema.numbers import (
     rental_refunds,
     rentals,
 )
+from dtmf_server.storage.schema.operator import operator_actions
 from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
@@ -87,6 +88,7 @@ __all__ = [
     "minute_bookings",
     "minute_costs",
     "numbers",
+    "operator_actions",
     "parts",
     "refund_totals",
     "rental_outcomes",

@@ -130,6 +130,7 @@ tokens = Table(
     ),
     UniqueConstraint("sha256"),
     Index("ix_tokens_account_id", "account_id"),
+    Index("ix_tokens_label_account_id", "label", "account_id"),
     partial_index("ix_tokens_children", "parent_id", where="parent_id IS NOT NULL"),
     partial_index(
         "ix_tokens_expires", "expires_wall_us", where="expires_wall_us IS NOT NULL AND revoked_at_us IS NULL"
