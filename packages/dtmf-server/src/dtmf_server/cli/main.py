@@ -9,7 +9,17 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, canary, completion, deposits, imports, init, phones, supply
+from dtmf_server.cli import (
+    accounts,
+    canary,
+    completion,
+    configuration_commands,
+    deposits,
+    imports,
+    init,
+    phones,
+    supply,
+)
 from dtmf_server.cli import trace as traces
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
@@ -30,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
         is_new = options.creates_config and options.config is not None and not os.path.lexists(options.config)
-        path = None if is_new else options.config
-        configuration = config.load(path, os.environ, settings_of=settings_class, lightning_of=registry.settings_class)
+        path = None if is_new or not options.needs_config else options.config
+        environ = os.environ if options.needs_config else {}
+        configuration = config.load(path, environ, settings_of=settings_class, lightning_of=registry.settings_class)
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
         print(f"dtmf-server: {error}", file=sys.stderr)
@@ -51,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         " a complete sandbox: fictional numbers, test coins, and a clock you can fast-forward.",
     )
     parser.add_argument("--version", action="version", version=f"dtmf-server {dtmf_server.__version__}")
-    parser.set_defaults(creates_config=False)
+    parser.set_defaults(creates_config=False, needs_config=True)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     _add_run(commands)
@@ -69,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add(commands, _command)
     deposits.add(commands, _command)
     init.add(commands, _command)
+    configuration_commands.add(commands)
     imports.add(commands, _command)
     supply.add(commands, _command)
     _add_carriers(commands)
@@ -78,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     completing = commands.add_parser("completion", help=text, description=f"{text.capitalize()}. {completion.HOW_TO}")
     completing.add_argument("shell", choices=[*completion.SHELLS])
     completing.set_defaults(command=lambda options, _: completion.show(parser, options.shell), config=None)
-    completing.set_defaults(log_level="warning")
+    completing.set_defaults(log_level="warning", needs_config=False)
     return parser
 
 

@@ -18,7 +18,7 @@ from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
 from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf, no_lightning
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
-from dtmf_server.config.source import ConfigError, KeyPath, dotted
+from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted
 from dtmf_server.config.types import Host, Port, YesNo
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
@@ -233,10 +233,21 @@ def load(
     """Return the configuration of a file (None: the sandbox's) and the environment. Raises ConfigError. `settings_of`
     returns the settings class of a kind of carrier, and `lightning_of` that of a kind of Lightning node, or they raise
     ConfigError; see carriers/registry.py and payments/lightning/registry.py."""
+    return load_with_source(path, environ, settings_of=settings_of, lightning_of=lightning_of)[0]
+
+
+def load_with_source(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    settings_of: SettingsOf = no_kinds,
+    lightning_of: LightningSettingsOf = no_lightning,
+) -> tuple[Config, Source]:
+    """Return the configuration as `load` does, and the source of each setting. Raises ConfigError."""
     config, source = read(Config, path, environ, settings_of=settings_of, lightning_of=lightning_of)
     for keys, complaint in _disagreements(config):
         raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
-    return config
+    return config, source
 
 
 def warnings(config: Config) -> list[str]:

@@ -1,6 +1,9 @@
-"""The purpose of each setting, in one sentence, for docs/reference/settings.md. tools/reference.py reads it."""
+"""The purpose of each setting, in one sentence, for `dtmf-server config` and docs/reference/settings.md.
 
-MEANINGS = {
+A setting of a kind of carrier is `carrier.KIND.key`, one of a kind of Lightning node `lightning.KIND.key`.
+"""
+
+MEANINGS: dict[str, str] = {
     "mode": "`sandbox` simulates carriers, coins and the clock; `production` is real.",
     "server.host": "The address to listen on.",
     "server.port": "The port to listen on.",
