@@ -83,7 +83,7 @@ def test_check_names_the_line_and_the_fix(run: Run, file: Path, before: str, aft
     assert SECRET not in out
 
 
-def test_check_refuses_a_variable_that_is_no_setting_and_a_file_that_does_not_exist(run: Run, tmp_path: Path) -> None:
+def test_check_refuses_an_unknown_variable_and_a_file_that_does_not_exist(run: Run, tmp_path: Path) -> None:
     status, out, _ = run("check", DTMF_SERVER__PROT="1")
     assert status == 1 and "'DTMF_SERVER__PROT' is not a setting; the nearest is DTMF_SERVER__PORT" in out
     status, out, _ = run("check", "--config", str(tmp_path / "none.toml"))

@@ -17,6 +17,8 @@ from dtmf_server.cli import (
     deposits,
     imports,
     init,
+    journal,
+    money_commands,
     phones,
     supply,
 )
@@ -82,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     init.add(commands, _command)
     configuration_commands.add(commands)
     imports.add(commands, _command)
+    money_commands.add(commands, _command)
+    journal.add(commands, _command)
     supply.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
