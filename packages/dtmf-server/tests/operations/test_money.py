@@ -1,4 +1,4 @@
-"""What is owed and held follows from daily sums and the transfers after them; groups' figures add up to the ledger's."""
+"""The current position follows from daily sums and the transfers after them; groups' figures add up to the ledger's."""
 
 import json
 from collections.abc import Callable
@@ -204,7 +204,7 @@ def test_money_shows_what_is_owed_and_held_and_the_groups_of_a_month(run: Run) -
     assert "owed" in run("money")[1]
 
 
-def test_money_refuses_what_is_no_day_and_a_node_that_is_not_configured(run: Run) -> None:
+def test_money_refuses_an_invalid_day_and_a_missing_node(run: Run) -> None:
     for wrong in ("2018-02-30", "yesterday", "2018-2-3"):
         assert run("money", "--day", wrong)[0] == 2
     assert run("money", "--day", "2018-01-01", "--month", "2018-01")[0] == 2

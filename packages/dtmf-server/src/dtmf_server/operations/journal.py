@@ -42,7 +42,7 @@ class JournalDoesNotSumUp(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a journal contains, in satoshis."""
+    """The size of a journal, in satoshis."""
 
     transfers: int
     moved_sats: int

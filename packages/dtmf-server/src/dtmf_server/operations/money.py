@@ -19,7 +19,7 @@ _ASSETS = {money.BITCOIN, money.LIGHTNING}  # their balances are negative: coins
 
 
 class Position(Struct, frozen=True, kw_only=True):
-    """What the service owes and holds, in satoshis. `ledger`: credits minus debits of each account of the ledger; they sum
+    """Debts and holdings of the service, in satoshis. `ledger`: credits minus debits of each account of the ledger; they sum
     to 0. `owed_sats`: balances of customers and what is in suspense. `booked_sats`: coins received, less those that a
     reorganization took back."""
 
@@ -36,7 +36,7 @@ class Position(Struct, frozen=True, kw_only=True):
 
 
 class GroupDay(Struct, frozen=True, kw_only=True):
-    """What a group earned and cost on a UTC day. `revenue_sats` is without refunds; `cost_sats` and `margin_sats` are None
+    """Revenue and cost of a group on a UTC day. `revenue_sats` is without refunds; `cost_sats` and `margin_sats` are None
     if no rate is known for what its numbers cost, which `costs` has by currency in millionths."""
 
     day: int

@@ -1,4 +1,4 @@
-"""What each group earned and cost in a span of time, read from the rentals that were live in it and their messages. For
+"""Revenue and cost of each group in a span of time, read from the rentals that were live in it and their messages. For
 the operator."""
 
 from dtmf_server.core.units import DAY_US, MINUTE_US

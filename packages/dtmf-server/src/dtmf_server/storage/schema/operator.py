@@ -1,4 +1,4 @@
-"""What only the operator reads: the daily sums of the ledger, and the state of alerts."""
+"""Tables that only the operator reads: the daily sums of the ledger, and the state of alerts."""
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Integer, Table, Text
 
