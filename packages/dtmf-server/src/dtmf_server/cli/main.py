@@ -23,6 +23,7 @@ from dtmf_server.cli import (
     supply,
 )
 from dtmf_server.cli import trace as traces
+from dtmf_server.cli.backup_schedule import KEEP, every, keep
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
@@ -76,7 +77,16 @@ def _parser() -> argparse.ArgumentParser:
         backup_command,
         "back up everything to a new file; the service can keep running; an existing file is never overwritten",
     )
-    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist; with --every, a folder")
+    backup.add_argument(
+        "--every",
+        type=every,
+        metavar="TIME",
+        help="run until stopped, and write a new file into the folder every 30m, 6h, …",
+    )
+    backup.add_argument(
+        "--keep", type=keep, default=KEEP, metavar="N", help=f"with --every, delete older files but N (default {KEEP})"
+    )
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)

@@ -33,7 +33,7 @@ class CannotRetire(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a change did. `live_rentals`: of the group, which keep the prices that they started with."""
+    """A change of the catalog. `live_rentals`: of the group, which keep the prices that they started with."""
 
     difference: Difference
     live_rentals: int
