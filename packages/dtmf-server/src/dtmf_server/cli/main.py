@@ -20,6 +20,7 @@ from dtmf_server.cli import (
     journal,
     money_commands,
     phones,
+    privacy,
     supply,
 )
 from dtmf_server.cli import trace as traces
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     configuration_commands.add(commands)
     imports.add(commands, _command)
     money_commands.add(commands, _command)
+    privacy.add(commands, _command)
     journal.add(commands, _command)
     supply.add(commands, _command)
     _add_carriers(commands)

@@ -35,7 +35,7 @@ Key = tuple[str, str]  # the alert, and the worker, link or group that it is abo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the process knows and the database does not. `disk`: free and total bytes, if the database is on a disk of this
+    """Facts that only the process knows, not the database. `disk`: free and total bytes, if the database is on a disk of this
     machine."""
 
     now_us: int
