@@ -125,10 +125,15 @@ def test_a_price_off_by_ten_times_or_more_is_refused_without_yes(
 def test_on_a_terminal_such_a_price_is_asked_back(
     db: Database, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, status: int, price_after: int
 ) -> None:
-    monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
+    monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n" if answer else ""))
     found, out, _ = run("prices", "set", "us-mobile", "rental_cost_per_minute", "130")
     assert found == status and price(db) == price_after
     assert "10 times higher" in out and "Type yes" in out
+    monkeypatch.setattr("sys.stdin", Terminal("yes\n"))
+    found, out, _ = run("prices", "set", "us-mobile", "setup_cost", "1", "--json")
+    assert found == 0 and "Type yes" not in out  # from 0
+    found, out, _ = run("prices", "set", "us-mobile", "setup_cost", "10", "--json")
+    assert found == 1 and "10 times higher" in json.loads(out)["errors"][0]
 
 
 def test_a_price_of_0_needs_allow_free_and_nonsense_is_refused(db: Database, run: Run) -> None:

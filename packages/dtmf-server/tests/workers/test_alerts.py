@@ -69,6 +69,14 @@ def test_an_alert_fires_after_its_duration_and_is_resolved(alerting: Alerting, d
     assert alerting.step(after_s=HOUR_S, fails=False) == [] and rows(db) == []
 
 
+def test_a_restart_of_the_service_does_not_resolve_an_alert(alerting: Alerting) -> None:
+    alerting.step()
+    assert alerting.step(after_s=5 * MINUTE_S) == [("firing", *FAILING)]
+    alerting.since = {}  # a new process
+    assert alerting.step(after_s=MINUTE_S) == [] == alerting.step(after_s=10 * MINUTE_S)
+    assert alerting.step(after_s=MINUTE_S, fails=False) == [("resolved", *FAILING)]
+
+
 def test_a_short_trouble_is_not_posted(alerting: Alerting) -> None:
     for _ in range(4):
         assert alerting.step(after_s=4 * MINUTE_S) == []

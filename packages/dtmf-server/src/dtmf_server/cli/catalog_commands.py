@@ -174,7 +174,7 @@ def set_values(options: argparse.Namespace, configuration: Config) -> int:
 
     with _attached(options, configuration) as runtime:
         try:
-            edit = confirm.confirmed(change, yes=options.yes)
+            edit = confirm.confirmed(change, yes=options.yes, asks=not options.json)
         except catalog_edit.UnknownKey as unknown:
             return _refused(options, [str(unknown)])
         except ImportErrors as wrong:

@@ -18,21 +18,28 @@ def add_yes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="allow prices that change by a factor of 10 or more")
 
 
-def confirmed(change: Callable[[Collection[PriceJump]], T], *, yes: bool) -> T:
+def confirmed(change: Callable[[Collection[PriceJump]], T], *, yes: bool, asks: bool) -> T:
     """Return the result of `change`, which gets the jumps that were confirmed: all with `yes`, else those that the operator
-    accepts on the terminal. Raises PriceJumps if there is no terminal, or the answer is not yes."""
+    accepts on the terminal. Raises PriceJumps without `asks`, without a terminal, and if the answer is not yes."""
     if yes:
         return change(price_jumps.EVERY)
     try:
         return change(())
     except PriceJumps as found:
-        if not (sys.stdin is not None and sys.stdin.isatty()):
+        if not (asks and sys.stdin is not None and sys.stdin.isatty()):
             raise
         for line in _lines(found):
             print_line(line)
-        if input("Change them? Type yes: ").strip().lower() not in ("y", "yes"):
+        if _answer() not in ("y", "yes"):
             raise
         return change(found.jumps)
+
+
+def _answer() -> str:
+    try:
+        return input("Change them? Type yes: ").strip().lower()
+    except EOFError:
+        return ""
 
 
 def refusal_lines(found: PriceJumps) -> list[str]:

@@ -198,6 +198,7 @@ def _apply(db: Database, file: catalog_file.CatalogFile, options: argparse.Names
             lambda tx: import_catalog.apply(tx, file, allow_free=options.allow_free, removes=removes, accepted=accepted)
         ),
         yes=options.yes,
+        asks=not options.json,
     )
 
 

@@ -4,7 +4,7 @@ The names, thresholds and durations are those of deploy/monitoring/alerts.yaml. 
 an hour, and once more when it is resolved.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
@@ -97,15 +97,18 @@ def lasting(found: Mapping[Key, str], since: dict[Key, int], *, wall_us: int) ->
     return {key: text for key, text in found.items() if wall_us - since.setdefault(key, wall_us) >= RULES[key[0]][0]}
 
 
-def update(tx: Tx, firing: Mapping[Key, str], *, wall_us: int) -> list[Row]:
-    """Store which alerts are firing. Return the alerts to post now."""
+def update(tx: Tx, firing: Mapping[Key, str], *, found: Collection[Key], wall_us: int) -> list[Row]:
+    """Store which alerts are firing. Return the alerts to post now.
+
+    `found`: every condition that holds now. One that was firing before this process started goes on firing while it holds.
+    """
     stored = {(row["name"], row["subject"]): row for row in alerts.all_of(tx)}
     for (name, subject), text in firing.items():
         before = stored.get((name, subject))
         if before is None or not before["is_firing"]:
             alerts.put(tx, name, subject, is_firing=True, text=text, wall_us=wall_us)
     for (name, subject), row in stored.items():
-        if row["is_firing"] and (name, subject) not in firing:
+        if row["is_firing"] and (name, subject) not in found:
             alerts.put(tx, name, subject, is_firing=False, text=row["text"], wall_us=wall_us)
     alerts.forget(tx, fired_before_us=wall_us - REPEAT_US)
     return alerts.due(tx, fired_before_us=wall_us - REPEAT_US, wall_us=wall_us)

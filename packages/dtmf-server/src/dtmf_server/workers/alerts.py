@@ -51,7 +51,7 @@ async def step(runtime: Runtime, since: dict[Key, int], post: Post) -> None:
     )
     found = await db.read(partial(alerts.conditions, around=around))
     firing = alerts.lasting(found, since, wall_us=wall_us)
-    for row in await db.write(partial(alerts.update, firing=firing, wall_us=wall_us)):
+    for row in await db.write(partial(alerts.update, firing=firing, found=found, wall_us=wall_us)):
         has_arrived = await post(row)
         await db.write(partial(alerts.posted, row=row, has_arrived=has_arrived, wall_us=clock.wall_us()))
 
