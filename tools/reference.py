@@ -36,13 +36,11 @@ from dtmf_server.carriers.registry import BUILT_IN, find
 from dtmf_server.cli.main import _parser
 from dtmf_server.config.carrier import CarrierSettings
 from dtmf_server.config.lightning import LightningSettings
+from dtmf_server.config.meanings import MEANINGS
 from dtmf_server.config.schema import Config
 from dtmf_server.config.section import Section, description, extra, fields, is_section, item_type
 from dtmf_server.core.errors import Refusal
 from dtmf_server.payments.lightning import registry as lightning
-
-sys.path.insert(0, str(Path(__file__).parent))
-from setting_meanings import MEANINGS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Generated from the code by tools/reference.py: change the code, then run `make reference`. -->"

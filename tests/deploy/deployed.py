@@ -38,17 +38,19 @@ def test_every_alert_fires_and_none_on_a_healthy_service() -> None:
     assert [alert for alert in alerts if f'alertname="{alert}"' not in tested] == []
 
 
-def test_the_systemd_unit_is_valid_and_hardened(tmp_path: Path) -> None:
-    unit = (DEPLOY / "systemd/dtmf.service").read_text()
+@pytest.mark.parametrize("name", ["dtmf.service", "dtmf-backup.service"])
+def test_the_systemd_units_are_valid_and_hardened(tmp_path: Path, name: str) -> None:
+    unit = (DEPLOY / "systemd" / name).read_text()
     score = re.search(
-        r"exposure level for dtmf.service: ([0-9.]+)",
-        run("systemd-analyze", "security", "--offline=yes", DEPLOY / "systemd/dtmf.service"),
+        rf"exposure level for {name}: ([0-9.]+)",
+        run("systemd-analyze", "security", "--offline=yes", DEPLOY / "systemd" / name),
     )
     assert score is not None and float(score[1]) <= 2.0
-    assert f"rates it {score[1]} " in unit
-    here = tmp_path / "dtmf.service"
+    if name == "dtmf.service":
+        assert f"rates it {score[1]} " in unit
+    here = tmp_path / name
     here.write_text(unit.replace("/opt/dtmf/bin/dtmf-server", "/bin/true"))
-    assert "dtmf.service:" not in run("systemd-analyze", "verify", here)
+    assert f"{name}:" not in run("systemd-analyze", "verify", here)
 
 
 def free_port() -> int:

@@ -40,6 +40,9 @@ NO_TEXT = {
     "addresses.address",
     "addresses.network",  # a keyed hash of the network that asked for it
     "addresses.script_pubkey",
+    "alerts.name",
+    "alerts.subject",  # a carrier, a group or a worker
+    "alerts.text",  # figures, and reasons as in carrier_links.reason
     "arrivals.carrier",
     "canaries.carrier",
     "canaries.e164",
@@ -92,6 +95,7 @@ NO_TEXT = {
     "groups.type",
     "idempotency.fingerprint",
     "idempotency.key",
+    "ledger_days.kind",
     "lightning_invoices.bolt11",
     "lightning_invoices.description",  # the operator's
     "lightning_invoices.external_id",

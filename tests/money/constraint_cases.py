@@ -240,6 +240,18 @@ WRONG_STATES = [
         "a segment below 0",
         "INSERT INTO destinations (prefix, cost_per_segment) VALUES ('9', -1)",
     ),
+    (
+        "ck_ledger_days_amount",
+        "a daily sum of 0",
+        "INSERT INTO ledger_days (day, kind, debit, credit, amount, transfers, first_id, last_id)"
+        " VALUES (1, 'deposit', 1, 0, 0, 1, 1, 1)",
+    ),
+    (
+        "ck_ledger_days_ids",
+        "a daily sum whose first transfer comes after its last",
+        "INSERT INTO ledger_days (day, kind, debit, credit, amount, transfers, first_id, last_id)"
+        " VALUES (1, 'deposit', 1, 0, 5, 1, 2, 1)",
+    ),
 ]
 
 # Attempts to change the books. All must fail on every engine, including those that only one engine supports.

@@ -6,7 +6,7 @@ from dtmf_server.cli import health_text
 from dtmf_server.cli.explain_text import explanation_lines
 from dtmf_server.cli.stray_text import SHOWN_MAX, diagnosis_lines, stray_lines
 from dtmf_server.cli.verify_text import difference_text
-from dtmf_server.operations import verify
+from dtmf_server.operations import daily_sums, verify
 from dtmf_server.operations.address_gap import GAP_OF_INIT, UNPAID_ALARM, AddressGap
 from dtmf_server.operations.explain_deposit import Booking, Confirmations, Explanation
 from dtmf_server.operations.strays import Diagnosis, Misread, Stray
@@ -62,6 +62,10 @@ DIFFERENCES: list[tuple[verify.Difference, str]] = [
     (
         verify.WrongLightningBooks("fees", expected_sats=3, booked_sats=2),
         "Lightning fees: the ledger has 2 satoshis, the nodes' sums are 3",
+    ),
+    (
+        daily_sums.WrongDailySum(1, "deposit", expected_sats=3, stored_sats=2),
+        "1970-01-02: the deposit transfers sum to 3 satoshis, stored as 2",
     ),
     (verify.WrongDepletion(7, None, 5), "account 7: runs out at None, stored as 5 (microseconds)"),
 ]

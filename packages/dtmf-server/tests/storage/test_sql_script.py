@@ -25,6 +25,8 @@ RELEASED = {
     ("0021_limits_and_refunds", "postgresql"): "8dd9dc38f733811b515992cdb334657059639ba36e394f844146d0bd45ac6c34",
     ("0022_restricted_tokens", "sqlite"): "38ca2b149dca38981dda247dde71bc6618634ae822f446c9e605fd7ee471c925",
     ("0022_restricted_tokens", "postgresql"): "4fcaad53339773c8fada7c4bb5fc2365e9e13e0077264b769c720a6e2b780657",
+    ("0026_operator_books", "sqlite"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
+    ("0026_operator_books", "postgresql"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
 }
 
 

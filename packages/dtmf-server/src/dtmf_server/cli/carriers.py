@@ -25,7 +25,7 @@ from dtmf_server.runtime.lightning_text import fault_text as fault_of_lightning
 from dtmf_server.runtime.lightning_text import warning_texts
 from dtmf_server.runtime.link_text import link_line
 from dtmf_server.server.startup import settings_of
-from dtmf_server.storage import canaries
+from dtmf_server.storage import canaries, instance
 from dtmf_server.storage import carriers as storage_carriers
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
@@ -114,6 +114,9 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
     cheap = db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
     warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)]
+    if configuration.mode == "production":
+        since_us = db.read_blocking(instance.unprotected_since_us)
+        warned += health_text.backup_lines(since_us, wall_us=wall_us())
     return Diagnosis(found, warned + (warning_texts(lightning) if lightning is not None else []), gap)
 
 

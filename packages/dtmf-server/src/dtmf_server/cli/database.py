@@ -14,6 +14,7 @@ from dtmf_server.cli.database_options import (
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage.db import Tx
 from dtmf_server.storage.open import open_database
 
@@ -47,11 +48,13 @@ def verify_command(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def backup_command(options: argparse.Namespace, configuration: Config) -> int:
-    """Back up everything to a new file. Returns the exit status."""
+    """Back up everything to a new file, or again and again into a folder. Returns the exit status."""
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
-    from dtmf_server.storage import files, migrate  # noqa: PLC0415 - the same
+    from dtmf_server.storage import files, instance, migrate  # noqa: PLC0415 - the same
 
+    if options.every is not None:
+        return _back_up_on_schedule(options, configuration)
     with translating_file_errors(options.file):
         files.refuse_existing(options.file)  # before reading the database
     with (
@@ -61,8 +64,17 @@ def backup_command(options: argparse.Namespace, configuration: Config) -> int:
         rows, last = db.read_blocking(
             lambda tx: (backups.write(tx, options.file, revision=migrate.head()), deposits_.last_index(tx))
         )
+        db.write_blocking(lambda tx: instance.set_backed_up(tx, wall_us=wall_us()))
     print_line(f"{rows} rows in {options.file}")
     print_line(f"highest address index: {last} (if this backup is lost too, use `dtmf-server init --index {last}`)")
+    return 0
+
+
+def _back_up_on_schedule(options: argparse.Namespace, configuration: Config) -> int:
+    from dtmf_server.cli import backup_schedule  # noqa: PLC0415 - only where it is used
+
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
+        backup_schedule.run(db, options.file, every_s=options.every, keep=options.keep, wall_us=wall_us)
     return 0
 
 
@@ -72,10 +84,15 @@ def restore_command(options: argparse.Namespace, configuration: Config) -> int:
     from dtmf_server.operations import verify  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - the same
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
-    from dtmf_server.storage import migrate  # noqa: PLC0415 - the same
+    from dtmf_server.storage import instance, migrate  # noqa: PLC0415 - the same
 
     def restore(tx: Tx) -> tuple[int, str]:
         rows = backups.read(tx, options.file)
+        if (mode := instance.mode(tx)) != configuration.mode:
+            raise backups.NotABackup(
+                f"nothing was restored: this is a backup of a {mode} service, and the configuration is for"
+                f' {configuration.mode}: use --config FILE with mode = "{mode}"'
+            )
         if differences := verify.differences(tx):
             found = "\n".join(map(difference_text, differences))
             raise backups.NotABackup(f"nothing was restored: the ledger in the backup is inconsistent:\n{found}")

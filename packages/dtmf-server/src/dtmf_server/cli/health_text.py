@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from dtmf_server.cli.stray_text import diagnosis_lines
-from dtmf_server.core.units import MINUTE_US
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import carrier_health, strays
 from dtmf_server.operations.address_gap import AddressGap
 from dtmf_server.operations.carrier_health import CatalogGap
 from dtmf_server.runtime.link_text import fault_text
 from dtmf_server.storage.db import Tx
+
+BACKUP_AGE_MAX_US = 2 * DAY_US
 
 
 def complaints(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
@@ -27,6 +29,14 @@ def complaints(tx: Tx, configured: Sequence[str], *, wall_us: int) -> list[str]:
     ]
     found += diagnosis_lines(strays.diagnose(tx))
     return found + [_catalog_text(gap) for gap in carrier_health.catalog_gaps(tx, set(configured))]
+
+
+def backup_lines(unprotected_since_us: int | None, *, wall_us: int) -> list[str]:
+    """Describe a backup that is too old; empty if there is a recent one."""
+    age_us = 0 if unprotected_since_us is None else wall_us - unprotected_since_us
+    if age_us <= BACKUP_AGE_MAX_US:
+        return []
+    return [f"the last backup is {age_us // DAY_US} days old, or there is none: dtmf-server backup --every 6h DIR"]
 
 
 def doubt_lines(in_doubt: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Format what an import changes, and warnings about it."""
 
 from dtmf_server.operations.import_catalog import Difference, PriceWarning
+from dtmf_server.operations.price_jumps import PriceJump
 
 SHOWN_MAX = 20
 COIN_SATS = 100_000_000
@@ -22,6 +23,13 @@ def warning_text(warning: PriceWarning) -> str:
 def free_lines(prices: list[PriceWarning]) -> list[str]:
     """Return why a file with prices of 0 was rejected, and how to import it."""
     return [*map(warning_text, prices), "if that is intended, import the file with --allow-free"]
+
+
+def jump_text(jump: PriceJump) -> str:
+    """Return one line about a price that changes by a large factor."""
+    what = f"prefix {_key(jump.key)}" if jump.column == "cost_per_segment" else f"group {jump.key}"
+    times = f"{jump.factor:.3g} times {'higher' if jump.after_sats > jump.before_sats else 'lower'}"
+    return f"{what}: {jump.column} from {jump.before_sats} to {jump.after_sats} satoshis, {times}"
 
 
 def difference_lines(difference: Difference, *, is_dry_run: bool) -> list[str]:

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from dtmf_server.cli import supply_check
+from dtmf_server.cli import catalog_commands, confirm, supply_check
 from dtmf_server.cli.database_options import require_current_schema
-from dtmf_server.cli.import_text import difference_lines, free_lines, warning_text
+from dtmf_server.cli.import_text import difference_lines, free_lines, jump_text, warning_text
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
 from dtmf_server.core import amounts
@@ -23,23 +23,37 @@ from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import catalog_file, import_catalog, supply_status
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
+from dtmf_server.operations.price_jumps import PriceJumps, jumps
 from dtmf_server.server.startup import settings_of
 from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 
 FILE_MAX = 64 << 20
+_HELP = {
+    "groups": "list, change or import groups",
+    "numbers": "list, retire or import numbers",
+    "prices": "show, change or import prices",
+}
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
     """Add the commands to the parser; `command` creates one with the options that all commands share."""
-    for kind in ("groups", "numbers", "prices"):
-        actions = commands.add_parser(kind, help=f"import {kind} from CSV or TOML").add_subparsers(required=True)
+    for kind, help_ in _HELP.items():
+        actions = commands.add_parser(kind, help=help_).add_subparsers(required=True)
+        catalog_commands.add(kind, actions, command)
         text = f"import {kind} from a CSV or TOML file; if any line is invalid, nothing is imported"
         importing = command(actions, "import", import_command, text)
         importing.add_argument("file", type=Path, metavar="FILE")
         importing.set_defaults(
-            kind=kind, allow_free=False, replace=False, rate=None, decimal=None, country=None, group=None, networks=None
+            kind=kind,
+            allow_free=False,
+            replace=False,
+            rate=None,
+            decimal=None,
+            country=None,
+            group=None,
+            networks=None,
         )
         _add_options(importing, kind)
 
@@ -60,7 +74,9 @@ def _add_options(importing: argparse.ArgumentParser, kind: str) -> None:
             "--country", type=_country, metavar="CC", help="complete national numbers: a country like DE, or 49"
         )
         importing.add_argument("--group", metavar="GROUP", help="the group of numbers in a file without this column")
+        importing.set_defaults(yes=False)  # numbers have no prices
         return
+    confirm.add_yes(importing)
     importing.add_argument("--allow-free", action="store_true", help="allow prices of 0")
     importing.add_argument(
         "--rate", type=_rate, metavar="SATS", help="the file's prices are in a currency: satoshis per unit of it"
@@ -115,7 +131,11 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
         return _refused(options, wrong.complaints, [asdict(each) for each in wrong.found])
     except import_catalog.FreePrices as free:
         return _refused(options, free_lines(free.prices), [])
+    except PriceJumps as refused:
+        return _refused(options, confirm.refusal_lines(refused), [])
     warnings = [*(warning_text(warning) for warning in import_catalog.warnings(file)), *cheap, *unasked]
+    if options.dry_run:
+        warnings += map(jump_text, jumps(difference.changed))
     if options.json:
         found = _json(options, file, difference) | {"notes": file.notes, "warnings": warnings, "errors": []}
         print_line(json.dumps(found))
@@ -173,7 +193,13 @@ def _apply(db: Database, file: catalog_file.CatalogFile, options: argparse.Names
     removes = options.replace
     if options.dry_run:
         return db.read_blocking(lambda tx: import_catalog.compare(tx, file, removes=removes))
-    return db.write_blocking(lambda tx: import_catalog.apply(tx, file, allow_free=options.allow_free, removes=removes))
+    return confirm.confirmed(
+        lambda accepted: db.write_blocking(
+            lambda tx: import_catalog.apply(tx, file, allow_free=options.allow_free, removes=removes, accepted=accepted)
+        ),
+        yes=options.yes,
+        asks=not options.json,
+    )
 
 
 def _refused(options: argparse.Namespace, lines: Sequence[str], errors: Sequence[dict[str, object]]) -> int:

@@ -9,8 +9,23 @@ from pathlib import Path
 import dtmf_server
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
-from dtmf_server.cli import accounts, audit, canary, completion, deposits, imports, init, phones, supply
+from dtmf_server.cli import (
+    accounts,
+    audit,
+    canary,
+    completion,
+    configuration_commands,
+    deposits,
+    imports,
+    init,
+    journal,
+    money_commands,
+    phones,
+    privacy,
+    supply,
+)
 from dtmf_server.cli import trace as traces
+from dtmf_server.cli.backup_schedule import KEEP, every, keep
 from dtmf_server.cli.carrier_check import check_command
 from dtmf_server.cli.carriers import carriers_command, doctor_command
 from dtmf_server.cli.database import backup_command, migrate_command, restore_command, verify_command
@@ -30,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     setup(options.log_level, json=not sys.stderr.isatty())
     try:
         is_new = options.creates_config and options.config is not None and not os.path.lexists(options.config)
-        path = None if is_new else options.config
-        configuration = config.load(path, os.environ, settings_of=settings_class, lightning_of=registry.settings_class)
+        path = None if is_new or not options.needs_config else options.config
+        environ = os.environ if options.needs_config else {}
+        configuration = config.load(path, environ, settings_of=settings_class, lightning_of=registry.settings_class)
         result: int = options.command(options, configuration)
     except (ConfigError, CannotStart) as error:
         print(f"dtmf-server: {error}", file=sys.stderr)
@@ -51,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         " a complete sandbox: fictional numbers, test coins, and a clock you can fast-forward.",
     )
     parser.add_argument("--version", action="version", version=f"dtmf-server {dtmf_server.__version__}")
-    parser.set_defaults(creates_config=False)
+    parser.set_defaults(creates_config=False, needs_config=True)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     _add_run(commands)
@@ -63,14 +79,27 @@ def _parser() -> argparse.ArgumentParser:
         backup_command,
         "back up everything to a new file; the service can keep running; an existing file is never overwritten",
     )
-    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.add_argument("file", type=Path, metavar="FILE", help="a file that does not exist; with --every, a folder")
+    backup.add_argument(
+        "--every",
+        type=every,
+        metavar="TIME",
+        help="run until stopped, and write a new file into the folder every 30m, 6h, …",
+    )
+    backup.add_argument(
+        "--keep", type=keep, default=KEEP, metavar="N", help=f"with --every, delete older files but N (default {KEEP})"
+    )
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
     audit.add(commands, _command)
     deposits.add(commands, _command)
     init.add(commands, _command)
+    configuration_commands.add(commands)
     imports.add(commands, _command)
+    money_commands.add(commands, _command)
+    privacy.add(commands, _command)
+    journal.add(commands, _command)
     supply.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
@@ -79,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     completing = commands.add_parser("completion", help=text, description=f"{text.capitalize()}. {completion.HOW_TO}")
     completing.add_argument("shell", choices=[*completion.SHELLS])
     completing.set_defaults(command=lambda options, _: completion.show(parser, options.shell), config=None)
-    completing.set_defaults(log_level="warning")
+    completing.set_defaults(log_level="warning", needs_config=False)
     return parser
 
 

@@ -1,6 +1,8 @@
 """The output of `dtmf-server verify` for each difference."""
 
+from dtmf_server.core.days import day_name
 from dtmf_server.operations import verify, verify_limits
+from dtmf_server.operations.daily_sums import WrongDailySum
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 
 
@@ -14,7 +16,7 @@ def difference_text(found: verify.Difference) -> str:
     match found:
         case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify_limits.WrongNextLimit():
             return _account_text(found)
-        case verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums():
+        case verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums() | WrongDailySum():
             return _ledger_text(found)
         case verify.WrongShares() | verify.WrongSums() | verify.WrongMinuteCost():
             return _sum_text(found)
@@ -51,7 +53,10 @@ def _account_text(
             )
 
 
-def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance | WrongTokenSums) -> str:
+def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance | WrongTokenSums | WrongDailySum) -> str:
+    if isinstance(found, WrongDailySum):
+        day = day_name(found.day)
+        return f"{day}: the {found.kind} transfers sum to {found.expected_sats} satoshis, stored as {found.stored_sats}"
     if isinstance(found, WrongTokenSums):
         (reserved, spent), (stored_reserved, stored_spent) = found.expected, found.stored
         return (

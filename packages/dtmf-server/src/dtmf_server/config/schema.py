@@ -6,6 +6,7 @@ top of the sandbox's defaults.
 
 import ipaddress
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +19,9 @@ from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
 from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf, no_lightning
 from dtmf_server.config.loader import read
 from dtmf_server.config.section import Section, setting
-from dtmf_server.config.source import ConfigError, KeyPath, dotted
+from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted
 from dtmf_server.config.types import Host, Port, YesNo
+from dtmf_server.core import webhook_url
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
@@ -64,6 +66,14 @@ def _is_path(value: str) -> bool:
 
 def _is_public_descriptor(value: str) -> bool:
     return re.match(r"[a-z]+\(", value) is not None and not re.search(r"(^|[^0-9A-Za-z])[A-Za-z]prv", value)
+
+
+def _is_webhook_secret(value: str) -> bool:
+    try:
+        key = b64decode(value.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return value.startswith("whsec_") and 24 <= len(key) <= 64
 
 
 def _is_network(value: str) -> bool:
@@ -203,6 +213,16 @@ class Metrics(Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")] = 0
 
 
+class Alerts(Section, frozen=True):
+    """Where alerts are posted, for operators without Prometheus."""
+
+    webhook: Annotated[str | None, setting("an https:// URL", _is_rate_url, secret=True)] = None
+    secret: Annotated[str | None, setting("whsec_ and 24 to 64 bytes in base64", _is_webhook_secret, secret=True)] = (
+        None
+    )
+    allow_loopback: YesNo = False
+
+
 class Config(Section, frozen=True):
     """All settings."""
 
@@ -221,6 +241,7 @@ class Config(Section, frozen=True):
     supply: Supply = Supply()
     refunds: Refunds = Refunds()
     metrics: Metrics = Metrics()
+    alerts: Alerts = Alerts()
 
 
 def load(
@@ -233,10 +254,21 @@ def load(
     """Return the configuration of a file (None: the sandbox's) and the environment. Raises ConfigError. `settings_of`
     returns the settings class of a kind of carrier, and `lightning_of` that of a kind of Lightning node, or they raise
     ConfigError; see carriers/registry.py and payments/lightning/registry.py."""
+    return load_with_source(path, environ, settings_of=settings_of, lightning_of=lightning_of)[0]
+
+
+def load_with_source(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    settings_of: SettingsOf = no_kinds,
+    lightning_of: LightningSettingsOf = no_lightning,
+) -> tuple[Config, Source]:
+    """Return the configuration as `load` does, and the source of each setting. Raises ConfigError."""
     config, source = read(Config, path, environ, settings_of=settings_of, lightning_of=lightning_of)
     for keys, complaint in _disagreements(config):
         raise ConfigError(f"{source.where(keys)}: {dotted(keys)} {complaint}")
-    return config
+    return config, source
 
 
 def warnings(config: Config) -> list[str]:
@@ -252,6 +284,7 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for key, complaint in config.lightning.disagreements(is_sandbox=config.mode == "sandbox"):
         yield ("lightning", key), complaint
     yield from _disagreements_about_prices(config.prices)
+    yield from _disagreements_about_alerts(config.alerts)
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:
@@ -299,3 +332,16 @@ def _disagreements_about_prices(prices: Prices) -> Iterator[tuple[KeyPath, str]]
         )
     if prices.rate_min > prices.rate_max:
         yield ("prices", "rate_min"), "must not be above rate_max"
+
+
+def _disagreements_about_alerts(alerts: Alerts) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the conflicts within `[alerts]`."""
+    if (alerts.webhook is None) != (alerts.secret is None):
+        yield ("alerts",), "needs both webhook and secret, which signs what is posted"
+    if alerts.webhook is None:
+        return
+    try:
+        webhook_url.parse(alerts.webhook, sandbox=alerts.allow_loopback)
+    except ValueError as error:
+        local = "" if alerts.allow_loopback else "; for an address of this machine set allow_loopback"
+        yield ("alerts", "webhook"), f"is refused: {str(error).removesuffix('.')}{local}"

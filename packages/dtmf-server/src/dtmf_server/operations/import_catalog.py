@@ -3,12 +3,13 @@
 Existing items are updated: the prices of a group apply to rentals that start afterwards. catalog_file.py reads the files.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dtmf_server.operations import group_terms
+from dtmf_server.operations import group_terms, price_jumps
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_file import CatalogFile
+from dtmf_server.operations.price_jumps import Change, PriceJump
 from dtmf_server.storage import instance, numbers
 from dtmf_server.storage.db import Row, Tx
 
@@ -42,16 +43,6 @@ class FreePrices(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A value that an import changes, in one item."""
-
-    key: str
-    column: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """The changes of an import. `absent`: items in the catalog that the file does not have, or, of numbers, their count;
     they stay unless `removes` is true."""
@@ -70,16 +61,25 @@ class Difference:
         return len(self.added) + self.unchanged + len({change.key for change in self.changed})
 
 
-def apply(tx: Tx, file: CatalogFile, *, allow_free: bool = False, removes: bool = False) -> Difference:
+def apply(
+    tx: Tx,
+    file: CatalogFile,
+    *,
+    allow_free: bool = False,
+    removes: bool = False,
+    accepted: Collection[PriceJump] = price_jumps.EVERY,
+) -> Difference:
     """Import a file, and return what that changed. `removes`: delete prices that the file does not have.
 
-    Raises ImportErrors, and FreePrices for prices of 0 per minute or segment unless `allow_free`.
+    Raises ImportErrors, FreePrices for prices of 0 per minute or segment unless `allow_free`, and PriceJumps for prices that
+    change by a factor of 10 or more and are not `accepted`.
     """
     instance.lock(tx)  # two concurrent imports would read the same catalog
     difference = compare(tx, file, removes=removes)
     free = _free(file, _FREE[file.kind]) if file.kind in _FREE else []
     if free and not allow_free:
         raise FreePrices(free)
+    price_jumps.require(difference.changed, accepted)
     write = {*difference.added, *(change.key for change in difference.changed)}
     key = _KEYS[file.kind]
     wanted = [each.values for each in file.entries if each.values[key] in write]
@@ -97,7 +97,7 @@ def compare(tx: Tx, file: CatalogFile, *, removes: bool = False) -> Difference:
         _refuse_terms(file)
     if file.kind == "numbers":
         return _compare_numbers(tx, file)
-    stored = _stored_groups(tx) if file.kind == "groups" else _stored_prices(tx)
+    stored = stored_groups(tx) if file.kind == "groups" else _stored_prices(tx)
     return _compare(file, stored, removes=removes)
 
 
@@ -194,7 +194,8 @@ def _compare_numbers(tx: Tx, file: CatalogFile) -> Difference:
     return Difference(file.kind, added, unchanged=len(known), absent_count=absent)
 
 
-def _stored_groups(tx: Tx) -> dict[str, dict[str, str]]:
+def stored_groups(tx: Tx) -> dict[str, dict[str, str]]:
+    """Return every group as a file has it, without its ID, by its ID."""
     terms = group_terms.stored(tx)
     return {row["id"]: _group_values(row) | terms[row["id"]] for row in numbers.groups(tx)}
 
@@ -238,7 +239,10 @@ def _write_numbers(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
     for values in wanted:
         groups.setdefault(values["group_id"], []).append(values["e164"])
     for group_id, e164s in groups.items():
-        numbers.add_numbers(tx, group_id, e164s)
+        returning = numbers.retired_among(tx, e164s)
+        for e164 in sorted(returning):
+            numbers.put_in_stock(tx, e164, group_id)
+        numbers.add_numbers(tx, group_id, [e164 for e164 in e164s if e164 not in returning])
 
 
 def _write_prices(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.operations import verify_limits, verify_tokens
+from dtmf_server.operations import daily_sums, verify_limits, verify_tokens
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 from dtmf_server.storage import ledger_audit
 from dtmf_server.storage.db import Tx
@@ -218,6 +218,7 @@ Difference = (
     | WrongSignUp
     | WrongNode
     | WrongLightningBooks
+    | daily_sums.WrongDailySum
     | WrongDepletion
     | verify_limits.WrongLimit
     | verify_limits.WrongNextLimit
@@ -252,6 +253,7 @@ def differences(tx: Tx) -> list[Difference]:
         *_messages(tx),
         *_deposits(tx),
         *_lightning(tx),
+        *daily_sums.differences(tx),
         *_depletion(tx),
         *verify_limits.limits(tx),
         *verify_limits.refunds(tx),

@@ -19,6 +19,15 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Where alerts are posted, the secret that signs them, and whether that may be an address of this machine."""
+
+    webhook: str
+    secret: str = field(repr=False)
+    allow_loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The operator's settings, in the units that operations use."""
 
@@ -40,6 +49,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     supply: SupplyRules = DEFAULT_RULES
     refund_caps: RefundCaps = DEFAULT_CAPS
+    alerts: AlertSettings | None = None
     public_url: str | None = None  # the website's public URL; None: taken from each request
 
 

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import lightning_health
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import accounts, carriers, delivery_log, deposits, numbers, strays
+from dtmf_server.storage import accounts, carriers, delivery_log, deposits, instance, numbers, strays
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
@@ -112,9 +112,9 @@ class _Business(Collector):
         def look(tx: Tx) -> Any:
             terms = {"now_us": runtime.clock.now_us(tx), "cooldown_us": runtime.settings.cooldown_us}
             free = numbers.free_by_group(tx, **terms, at_most=FREE_MAX)
-            return accounts.totals(tx), free, numbers.rented_by_group(tx)
+            return accounts.totals(tx), free, numbers.rented_by_group(tx), instance.unprotected_since_us(tx)
 
-        totals, free, rented = self._reader.submit(runtime.db.read_blocking, look).result()
+        totals, free, rented, unprotected_us = self._reader.submit(runtime.db.read_blocking, look).result()
         troubles = dict(runtime.troubles)
         yield GaugeMetricFamily("dtmf_accounts", "Accounts that are not closed", value=totals["open"])
         yield GaugeMetricFamily(
@@ -125,6 +125,10 @@ class _Business(Collector):
         yield _by_label("dtmf_numbers_rented", "Numbers that are rented", "group", rented)
         yield GaugeMetricFamily("dtmf_workers_failing", "Workers of this process that fail", value=len(troubles))
         yield _by_label("dtmf_worker_failing", "1 for each such worker", "worker", dict.fromkeys(troubles, 1))
+        if unprotected_us is not None:
+            age_s = (runtime.clock.wall_us() - unprotected_us) / SECOND_US
+            text = "Age of the last backup by `dtmf-server backup`; without one, of the service"
+            yield GaugeMetricFamily("dtmf_backup_age_seconds", text, value=age_s)
         if self._runtime.folder is not None:
             disk = shutil.disk_usage(self._runtime.folder)
             yield GaugeMetricFamily("dtmf_disk_bytes", "Size of the disk that the database is on", value=disk.total)

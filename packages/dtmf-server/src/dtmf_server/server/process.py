@@ -33,6 +33,7 @@ from dtmf_server.web.kit import templating
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
+from dtmf_server.workers.alerts import run_alerts
 from dtmf_server.workers.carrier_links import run_carriers
 from dtmf_server.workers.carrier_router import CarrierRouter
 from dtmf_server.workers.chain_follower import own_scripts, run_chain
@@ -153,7 +154,7 @@ def _workers(
 
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
-    routes = CarrierRouter(carriers)
+    routes, alerts = CarrierRouter(carriers), runtime.settings.alerts
     worker = DeliveryWorker(runtime, webhooks, routes)
     lightning: dict[str, Worker] = {}
     if isinstance(runtime.invoices, NodeInvoices):
@@ -168,6 +169,7 @@ def _workers(
             db, "supply", lambda: run_supply(runtime, {carrier.name: carrier for carrier in carriers}, guard)
         ),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),
+        **({"alerts": singleton(db, "alerts", partial(run_alerts, runtime, alerts))} if alerts else {}),
         **({"traces": partial(run_traces, runtime)} if runtime.traces else {}),
     }
 

@@ -16,6 +16,7 @@ from typing import Any
 from dtmf_server.carriers import registry
 from dtmf_server.carriers.base import ReceivesCallbacks, SmsCarrier
 from dtmf_server.config import CarrierSettings, Config
+from dtmf_server.config.schema import Alerts
 from dtmf_server.core import api_token
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.number_supply import SupplyRules, price_units
@@ -27,7 +28,7 @@ from dtmf_server.operations import tokens as token_operations
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver, prefetching
 from dtmf_server.payments.rates import RateSource
 from dtmf_server.runtime.clock import Clock, wall_us
-from dtmf_server.runtime.context import Runtime, Settings
+from dtmf_server.runtime.context import AlertSettings, Runtime, Settings
 from dtmf_server.server import sandbox_seed
 from dtmf_server.server.lightning import attach_node
 from dtmf_server.storage import chain, deposits, files, instance, numbers, outbox, schema_revision, tokens
@@ -231,8 +232,15 @@ def settings_of(config: Config) -> Settings:
             config.supply.sats_per_unit or None,
         ),
         refund_caps=RefundCaps(config.refunds.network_sats_per_day, config.refunds.group_sats_per_day),
+        alerts=_alert_settings(config.alerts),
         public_url=config.server.public_url,
     )
+
+
+def _alert_settings(alerts: Alerts) -> AlertSettings | None:
+    if alerts.webhook is None or alerts.secret is None:
+        return None
+    return AlertSettings(alerts.webhook, alerts.secret, alerts.allow_loopback)
 
 
 def open_prepared(url: str, mode: str, clock: Clock) -> Database:

@@ -51,6 +51,12 @@ def write(tx: Tx, path: Path, *, revision: str) -> int:
     return rows
 
 
+def begins_like_one(path: Path) -> bool:
+    """Return True if the file begins like a backup; the rest is not read."""
+    with path.open("rb") as raw:
+        return raw.read(len(_GZIP_HEAD)) == _GZIP_HEAD
+
+
 def revision_of(path: Path) -> str:
     """Return the schema revision of the backup. Raises NotABackup if any byte of the file was changed."""
     with path.open("rb") as raw:

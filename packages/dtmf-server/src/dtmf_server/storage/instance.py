@@ -51,6 +51,17 @@ def advance_clock(tx: Tx, by_us: int) -> None:
     tx.notify("lightning")
 
 
+def set_backed_up(tx: Tx, *, wall_us: int) -> None:
+    """Record that a backup is complete."""
+    tx.run("UPDATE service SET backed_up_wall_us = :wall_us", wall_us=wall_us)
+
+
+def unprotected_since_us(tx: Tx) -> int | None:
+    """Return the wall time of the last backup; without one, when the service was created."""
+    row = tx.one("SELECT coalesce(backed_up_wall_us, created_at_us) AS at_us FROM service")
+    return row["at_us"] if row else None
+
+
 def schema_revision(tx: Tx) -> str:
     """Return the newest migration applied."""
     row = tx.one("SELECT version_num FROM alembic_version")

@@ -86,15 +86,21 @@ def groups(tx: Tx) -> list[Row]:
 
 def count(tx: Tx) -> int:
     """Return how many numbers are in stock."""
-    row = tx.one("SELECT count(*) AS n FROM numbers")
+    row = tx.one("SELECT count(*) AS n FROM numbers WHERE retired_at_us IS NULL")
     assert row is not None
     return int(row["n"])
 
 
 def groups_of(tx: Tx, e164s: list[str]) -> dict[str, str]:
     """Return the group of each of these numbers that is in stock."""
-    rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 = ANY(:e164s)", e164s=e164s)
+    rows = tx.all("SELECT e164, group_id FROM numbers WHERE e164 = ANY(:e164s) AND retired_at_us IS NULL", e164s=e164s)
     return {row["e164"]: row["group_id"] for row in rows}
+
+
+def retired_among(tx: Tx, e164s: list[str]) -> set[str]:
+    """Return those of these numbers that were taken out of stock."""
+    rows = tx.all("SELECT e164 FROM numbers WHERE e164 = ANY(:e164s) AND retired_at_us IS NOT NULL", e164s=e164s)
+    return {row["e164"] for row in rows}
 
 
 def inventory(tx: Tx) -> list[Row]:

@@ -3,8 +3,9 @@
 import asyncio
 from functools import partial
 
-from dtmf_server.operations import canary, catalog, close_account, meter, retention, sign_in
+from dtmf_server.operations import canary, catalog, close_account, daily_sums, meter, retention, sign_in
 from dtmf_server.runtime.context import Runtime
+from dtmf_server.storage import ledger_days
 from dtmf_server.workers.waiting import wait_for
 
 CHORES_INTERVAL_S = 600.0
@@ -12,10 +13,9 @@ SCRUB_POLL_INTERVAL_S = 30.0  # retry interval while a reader holds an older sna
 
 
 async def run_chores(runtime: Runtime) -> None:
-    """Erase expired texts, also from the database's files; book each rental's minutes; count how rentals went;
-    resume account deletions that a
-    stopped process left unfinished; purge old idempotency keys and expired sessions. Runs at once when another process has
-    erased something."""
+    """Erase expired texts, also from the database's files; book each rental's minutes; count how rentals went; add
+    transfers to the ledger's daily sums; resume account deletions that a stopped process left unfinished; purge old
+    idempotency keys and expired sessions. Runs at once when another process has erased something."""
     db = runtime.db
     woken = db.wakeups.listen("erased")
     try:
@@ -27,6 +27,7 @@ async def run_chores(runtime: Runtime) -> None:
 async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
     db, clock, settings = runtime.db, runtime.clock, runtime.settings
     to_scrub = True  # a killed process may have left this undone
+    settled, seen, seen_at = 0, 0, -CHORES_INTERVAL_S  # IDs of transfers, and when `seen` was the newest
     while True:
         to_scrub |= woken.is_set()
         woken.clear()
@@ -37,6 +38,10 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
         while await db.write(lambda tx: meter.share_out(tx, now_us=clock.now_us(tx))):
             pass
         while await db.write(lambda tx: catalog.count_outcomes(tx, now_us=clock.now_us(tx))):
+            pass
+        if (now := asyncio.get_running_loop().time()) >= seen_at + CHORES_INTERVAL_S:
+            settled, seen, seen_at = seen, await db.read(ledger_days.newest_id), now
+        while await db.write(partial(daily_sums.add, through=settled)):
             pass
         while await db.write(close_account.go_on):
             to_scrub = True

@@ -17,6 +17,7 @@ from pathlib import Path
 from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
 from dtmf_server.config import CarrierSettings, Config, ConfigError
+from dtmf_server.config.toml import toml_value
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.storage import files
 
@@ -62,15 +63,9 @@ def new_text(*, mode: str, port: int, public_url: str, closed: bool) -> str:
 
 
 def carrier_text(values: Mapping[str, object], *, comment: str) -> str:
-    """Return a `[[carrier]]` table. A TOML basic string is written like one of JSON."""
-    lines = [f"{name} = {_value(value)}" for name, value in values.items()]
+    """Return a `[[carrier]]` table."""
+    lines = [f"{name} = {toml_value(value)}" for name, value in values.items()]
     return "\n".join([f"# {comment}", "[[carrier]]", *lines, ""])
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{json.dumps(key)} = {_value(item)}' for key, item in value.items())} }}"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def require_writable(path: Path) -> None:

@@ -56,13 +56,14 @@ from dtmf_server.storage.schema.numbers import (
     rental_refunds,
     rentals,
 )
-from dtmf_server.storage.schema.operator import operator_actions
+from dtmf_server.storage.schema.operator import alerts, ledger_days, operator_actions
 from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
 __all__ = [
     "accounts",
     "addresses",
+    "alerts",
     "arrivals",
     "attempts",
     "canaries",
@@ -80,6 +81,7 @@ __all__ = [
     "events",
     "groups",
     "idempotency",
+    "ledger_days",
     "lightning_invoices",
     "lightning_nodes",
     "lightning_state",

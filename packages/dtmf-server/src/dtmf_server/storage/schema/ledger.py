@@ -31,6 +31,8 @@ service = Table(
     Column("webhook_key", LargeBinary, nullable=False),
     Column("outcomes_rental_id", BigInteger, nullable=False, server_default="0"),  # the last one in rental_outcomes
     Column("supply_stopped", Boolean, nullable=False, server_default=false()),
+    Column("ledger_days_id", BigInteger, nullable=False, server_default="0"),  # the last transfer in ledger_days
+    Column("backed_up_wall_us", BigInteger),  # when the last backup was complete; null: never
 )
 
 accounts = Table(

@@ -171,6 +171,7 @@ rentals = Table(
     partial_index("ix_rentals_hooked", "account_id", "id", where="ended_at_us IS NULL AND action = 'webhook'"),
     partial_index("ix_rentals_capped", "account_id", "id", where="ended_at_us IS NULL AND monthly_cap IS NOT NULL"),
     partial_index("ix_rentals_unerased", "ended_at_us", where="ended_at_us IS NOT NULL AND erased_at_us IS NULL"),
+    partial_index("ix_rentals_ended_at_us", "ended_at_us", where="ended_at_us IS NOT NULL"),
     partial_index(
         "ix_rentals_limit", "account_id", "limit_at_us", "id", where="ended_at_us IS NULL AND limit_at_us IS NOT NULL"
     ),

@@ -1,6 +1,6 @@
-"""The operator's audit log."""
+"""Tables that only the operator reads: the audit log, the daily sums of the ledger, and the state of alerts."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
 
 from dtmf_server.storage.schema.base import Id, metadata
 
@@ -17,4 +17,37 @@ operator_actions = Table(
     Column("sats", BigInteger),  # what it moved
     Column("reason", Text, CheckConstraint("length(reason) <= 500", name="reason"), nullable=False),
     Index("ix_operator_actions_account_id_id", "account_id", "id"),
+)
+
+# Transfers by UTC day (days since 1970), kind and accounts; all customers are one account, 0. They contain the transfers
+# with IDs up to `ledger_days_id` of `service`.
+ledger_days = Table(
+    "ledger_days",
+    metadata,
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("debit", BigInteger, primary_key=True, autoincrement=False),
+    Column("credit", BigInteger, primary_key=True, autoincrement=False),
+    Column("amount", BigInteger, CheckConstraint("amount > 0", name="amount"), nullable=False),
+    Column("transfers", BigInteger, nullable=False),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    CheckConstraint("first_id <= last_id", name="ids"),
+)
+
+# Alerts that are firing, or were until recently. `subject`: the carrier, group or worker; '' if there is only one.
+# `posted_firing`: the state that the webhook received last; null: none yet. `fired_wall_us`: when it last received that
+# the alert is firing.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("is_firing", Boolean, nullable=False),
+    Column("changed_wall_us", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("posted_firing", Boolean),
+    Column("fired_wall_us", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_wall_us", BigInteger, nullable=False),
 )

@@ -1,6 +1,9 @@
-"""The purpose of each setting, in one sentence, for docs/reference/settings.md. tools/reference.py reads it."""
+"""The purpose of each setting, in one sentence, for `dtmf-server config` and docs/reference/settings.md.
 
-MEANINGS = {
+A setting of a kind of carrier is `carrier.KIND.key`, one of a kind of Lightning node `lightning.KIND.key`.
+"""
+
+MEANINGS: dict[str, str] = {
     "mode": "`sandbox` simulates carriers, coins and the clock; `production` is real.",
     "server.host": "The address to listen on.",
     "server.port": "The port to listen on.",
@@ -58,6 +61,9 @@ MEANINGS = {
     "supply.sats_per_unit": "Satoshis per unit of the provider's currency, for warnings and margins; 0: unknown.",
     "metrics.host": "The address on which `/metrics` is served to Prometheus.",
     "metrics.port": "The port on which `/metrics` is served. 0 turns it off.",
+    "alerts.webhook": "Where alerts are posted as JSON, at most once an hour each.",
+    "alerts.secret": "The key that signs them, as in Standard Webhooks: `whsec_` and the output of `openssl rand -base64 32`.",
+    "alerts.allow_loopback": "Allow an address of this machine, also over `http://`, for a program that passes alerts on.",
     "carrier.name": "The carrier's name in groups, logs and commands.",
     "carrier.kind": "The kind of carrier: `smpp`, `simulator`, or that of an installed plug-in.",
     "carrier.smpp.host": "The SMSC's host.",

@@ -1,0 +1,216 @@
+"""`dtmf-server groups list|set`, `numbers list|retire` and `prices show|set`."""
+
+import argparse
+import contextlib
+import json
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import TypeAlias
+
+from dtmf_server.cli import confirm
+from dtmf_server.cli.database_options import require_current_schema
+from dtmf_server.cli.import_text import free_lines
+from dtmf_server.cli.output import print_line
+from dtmf_server.config import Config
+from dtmf_server.operations import catalog_edit
+from dtmf_server.operations.catalog_edit import GROUP_COLUMNS, OF_DESTINATIONS, PRICE_COLUMNS, CannotRetire, Edit
+from dtmf_server.operations.catalog_entries import ImportErrors
+from dtmf_server.operations.import_catalog import FreePrices
+from dtmf_server.operations.price_jumps import PriceJump, PriceJumps
+from dtmf_server.runtime.context import Runtime
+from dtmf_server.server.startup import attach_runtime
+from dtmf_server.storage.catalog_lists import STATES
+from dtmf_server.storage.db import Tx
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+NewCommand: TypeAlias = Callable[[Commands, str, object, str], argparse.ArgumentParser]
+
+
+def add(kind: str, actions: Commands, command: NewCommand) -> None:
+    """Add the commands for groups, numbers or prices, beside `import`."""
+    {"groups": _add_groups, "numbers": _add_numbers, "prices": _add_prices}[kind](actions, command)
+
+
+def _add_groups(actions: Commands, command: NewCommand) -> None:
+    listing = command(actions, "list", list_groups, "list the groups with their prices, terms and numbers")
+    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    changing = command(actions, "set", set_values, "change a column of a group, with the checks of an import")
+    changing.add_argument("key", metavar="GROUP", help="the ID of the group")
+    changing.add_argument("column", choices=GROUP_COLUMNS, metavar="COLUMN", help=f"one of {', '.join(GROUP_COLUMNS)}")
+    _add_change_options(changing)
+
+
+def _add_numbers(actions: Commands, command: NewCommand) -> None:
+    listing = command(actions, "list", list_numbers, "list the numbers with their group and state")
+    listing.add_argument("--group", metavar="GROUP", help="only numbers of this group")
+    listing.add_argument("--state", choices=STATES, help="only numbers in this state")
+    listing.add_argument("--json", action="store_true", help="print one JSON object per line")
+    text = "take numbers out of stock; a rented one is refused, and then none is taken; an import brings them back"
+    retiring = command(actions, "retire", retire, text)
+    retiring.add_argument("numbers", nargs="+", metavar="NUMBER", help="a number like +447700900000")
+    retiring.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_prices(actions: Commands, command: NewCommand) -> None:
+    showing = command(actions, "show", show_prices, "show the prices of groups, and the live rentals at other prices")
+    showing.add_argument("group", nargs="?", metavar="GROUP", help="only this group")
+    showing.add_argument("--json", action="store_true", help="print one JSON object")
+    text = "change a price, and show who is affected; live rentals keep the prices that they started with"
+    changing = command(actions, "set", set_values, text)
+    changing.add_argument("key", metavar="GROUP", help=f"the ID of a group, or for {OF_DESTINATIONS} a prefix like +49")
+    changing.add_argument("column", choices=PRICE_COLUMNS, metavar="COLUMN", help=f"one of {', '.join(PRICE_COLUMNS)}")
+    _add_change_options(changing)
+
+
+def _add_change_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("value", metavar="VALUE", help="the new value; '' for none")
+    confirm.add_yes(parser)
+    parser.add_argument("--allow-free", action="store_true", help="allow a price of 0")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+@contextlib.contextmanager
+def _attached(options: argparse.Namespace, configuration: Config) -> Iterator[Runtime]:
+    runtime = attach_runtime(configuration, require_current_schema(options, configuration))
+    with contextlib.closing(runtime.db):
+        yield runtime
+
+
+def list_groups(options: argparse.Namespace, configuration: Config) -> int:
+    """Print the groups. Returns the exit status."""
+    with _attached(options, configuration) as runtime:
+        cooldown_us = runtime.settings.cooldown_us
+        found = runtime.db.read_blocking(
+            lambda tx: catalog_edit.groups(tx, now_us=runtime.clock.now_us(tx), cooldown_us=cooldown_us)
+        )
+    if options.json:
+        print_line(json.dumps({"groups": found}, ensure_ascii=False))
+        return 0
+    for group in found:
+        print_line(
+            f"{group['id']}: {group['name']} ({group['country_code']}), {group['type']}; {group['numbers']} numbers,"
+            f" {group['free']} free, {group['rented']} rented; {_group_prices(group)}"
+        )
+    return 0
+
+
+def _group_prices(group: dict[str, object]) -> str:
+    sms = group["cost_per_inbound_message"]
+    cap = f", at most {group['monthly_cap']} in 30 days" if group["monthly_cap"] else ""
+    message = "no SMS" if sms in ("", None) else f"{sms} an SMS"
+    return f"{group['setup_cost']} satoshis at the start, {group['rental_cost_per_minute']} a minute{cap}, {message}"
+
+
+def list_numbers(options: argparse.Namespace, configuration: Config) -> int:
+    """Print the numbers. Returns the exit status."""
+    with _attached(options, configuration) as runtime:
+
+        def show(tx: Tx) -> None:
+            for row in catalog_edit.list_numbers(
+                tx,
+                group_id=options.group,
+                state=options.state,
+                now_us=runtime.clock.now_us(tx),
+                cooldown_us=runtime.settings.cooldown_us,
+            ):
+                shown = json.dumps(dict(row)) if options.json else f"{row['e164']}  {row['group_id']}  {row['state']}"
+                print_line(shown)
+
+        runtime.db.read_blocking(show)
+    return 0
+
+
+def retire(options: argparse.Namespace, configuration: Config) -> int:
+    """Retire numbers. Returns the exit status: 1 if none was retired."""
+    e164s = sorted(set(options.numbers))
+    wrong: dict[str, str] = {}
+    with _attached(options, configuration) as runtime:
+        try:
+            runtime.db.write_blocking(lambda tx: catalog_edit.retire(tx, e164s, now_us=runtime.clock.now_us(tx)))
+        except CannotRetire as refused:
+            wrong = dict(refused.wrong)
+    retired = [] if wrong else e164s
+    if options.json:
+        print_line(json.dumps({"retired": retired, "errors": wrong}))
+    else:
+        for e164, why in wrong.items():
+            print_line(f"{e164} {why}")
+        print_line("nothing was retired" if wrong else f"{len(retired)} numbers retired")
+    return 1 if wrong else 0
+
+
+def show_prices(options: argparse.Namespace, configuration: Config) -> int:
+    """Print the prices of groups. Returns the exit status."""
+    with _attached(options, configuration) as runtime:
+        try:
+            found = runtime.db.read_blocking(partial(catalog_edit.prices, group_id=options.group))
+        except catalog_edit.UnknownKey as unknown:
+            return _refused(options, [str(unknown)])
+    if options.json:
+        print_line(json.dumps({"prices": found}))
+        return 0
+    for group in found:
+        others = group["live_rentals_at_other_prices"]
+        print_line(
+            f"{group['group']}: {_group_prices(group)}; {group['live_rentals']} live rentals"
+            f"{f', {others} at other prices' if others else ''}"
+        )
+    return 0
+
+
+def set_values(options: argparse.Namespace, configuration: Config) -> int:
+    """Change a column. Returns the exit status: 1 if the value is refused."""
+
+    def change(accepted: Collection[PriceJump]) -> Edit:
+        def run(tx: Tx) -> Edit:
+            if options.column == OF_DESTINATIONS:
+                return catalog_edit.set_destination(
+                    tx, options.key, options.value, accepted=accepted, allow_free=options.allow_free
+                )
+            values = {options.column: options.value}
+            return catalog_edit.set_group(tx, options.key, values, accepted=accepted, allow_free=options.allow_free)
+
+        return runtime.db.write_blocking(run)
+
+    with _attached(options, configuration) as runtime:
+        try:
+            edit = confirm.confirmed(change, yes=options.yes, asks=not options.json)
+        except catalog_edit.UnknownKey as unknown:
+            return _refused(options, [str(unknown)])
+        except ImportErrors as wrong:
+            return _refused(options, [each.message for each in wrong.found])
+        except FreePrices as free:
+            return _refused(options, [*free_lines(free.prices)[:-1], "if that is intended, add --allow-free"])
+        except PriceJumps as jumps:
+            return _refused(options, confirm.refusal_lines(jumps))
+    _show_edit(options, edit)
+    return 0
+
+
+def _show_edit(options: argparse.Namespace, edit: Edit) -> None:
+    changed = [
+        {"key": each.key, "column": each.column, "from": each.before, "to": each.after}
+        for each in edit.difference.changed
+    ]
+    if options.json:
+        shown = {"changed": changed, "added": edit.difference.added, "live_rentals": edit.live_rentals, "errors": []}
+        print_line(json.dumps(shown, ensure_ascii=False))
+        return
+    for change in changed:
+        name = change["key"] or "every other destination"
+        print_line(f"{name}: {change['column']} from {change['from'] or 'empty'} to {change['to'] or 'empty'}")
+    for key in edit.difference.added:
+        print_line(f"{key or 'every other destination'}: {options.column} is {options.value}")
+    if not changed and not edit.difference.added:
+        print_line("nothing changed: this is the value already")
+    elif edit.live_rentals and options.column in PRICE_COLUMNS:
+        print_line(f"{edit.live_rentals} live rentals keep the prices that they started with")
+
+
+def _refused(options: argparse.Namespace, lines: list[str]) -> int:
+    if options.json:
+        print_line(json.dumps({"changed": [], "added": [], "errors": lines}, ensure_ascii=False))
+        return 1
+    for line in (*lines, "nothing was changed"):
+        print_line(line)
+    return 1

@@ -1,0 +1,104 @@
+"""Posts the operator's alerts to one webhook, signed as Standard Webhooks."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Awaitable, Callable
+from functools import partial
+from hashlib import sha256
+
+import msgspec
+
+from dtmf.webhook import sign
+from dtmf_server.core import webhook_url
+from dtmf_server.core.timestamps import iso
+from dtmf_server.core.units import SECOND_US
+from dtmf_server.operations import alerts
+from dtmf_server.operations.alerts import Key, Surroundings
+from dtmf_server.runtime.context import AlertSettings, Runtime
+from dtmf_server.storage.db import Row
+from dtmf_server.webhooks.client import WebhookClient
+
+log = logging.getLogger("dtmf.alerts")
+
+INTERVAL_S = 30.0
+
+Post = Callable[[Row], Awaitable[bool]]
+
+
+async def run_alerts(runtime: Runtime, settings: AlertSettings) -> None:
+    """Look at the service every 30 s, and post every change."""
+    since: dict[Key, int] = {}
+    async with WebhookClient(sandbox=settings.allow_loopback) as client:
+        while True:
+            await step(runtime, since, partial(_post, client, settings, runtime))
+            await asyncio.sleep(INTERVAL_S)
+
+
+async def step(runtime: Runtime, since: dict[Key, int], post: Post) -> None:
+    """Look once: store which alerts are firing, and post those that are due."""
+    db, clock = runtime.db, runtime.clock
+    wall_us = clock.wall_us()
+    disk = None if runtime.folder is None else shutil.disk_usage(runtime.folder)
+    now_us = await db.read(clock.now_us)
+    around = Surroundings(
+        now_us=now_us,
+        wall_us=wall_us,
+        cooldown_us=runtime.settings.cooldown_us,
+        is_production=not runtime.settings.sandbox,
+        troubles=dict(runtime.troubles),
+        disk=None if disk is None else (disk.free, disk.total),
+    )
+    found = await db.read(partial(alerts.conditions, around=around))
+    firing = alerts.lasting(found, since, wall_us=wall_us)
+    for row in await db.write(partial(alerts.update, firing=firing, found=found, wall_us=wall_us)):
+        has_arrived = await post(row)
+        await db.write(partial(alerts.posted, row=row, has_arrived=has_arrived, wall_us=clock.wall_us()))
+
+
+async def _post(client: WebhookClient, settings: AlertSettings, runtime: Runtime, row: Row) -> bool:
+    """Post an alert once. Return whether the receiver has it."""
+    content, id_ = body(row), identity(row)
+    timestamp_s = runtime.clock.wall_us() // SECOND_US
+    try:
+        destination = webhook_url.parse(settings.webhook, sandbox=settings.allow_loopback)
+    except ValueError as error:
+        log.warning("alerts.webhook can't be used: %s", error)
+        return False
+    outcome = await client.post(
+        destination,
+        content,
+        {
+            "webhook-id": id_,
+            "webhook-timestamp": str(timestamp_s),
+            "webhook-signature": sign(settings.secret, id=id_, timestamp=timestamp_s, body=content),
+        },
+    )
+    has_arrived = outcome.status is not None and 200 <= outcome.status < 300
+    if not has_arrived:
+        log.warning("the alert %s was not delivered: %s", row["name"], outcome.reason)
+    return has_arrived
+
+
+def body(row: Row) -> bytes:
+    """Return the JSON body of an alert."""
+    state = "firing" if row["is_firing"] else "resolved"
+    return msgspec.json.encode(
+        {
+            "type": f"alert.{state}",
+            "timestamp": iso(row["changed_wall_us"]),
+            "data": {
+                "alert": row["name"],
+                "subject": row["subject"],
+                "state": state,
+                "severity": alerts.RULES[row["name"]][1],
+                "summary": row["text"],
+            },
+        }
+    )
+
+
+def identity(row: Row) -> str:
+    """Return the ID of a post: the same for every attempt, another one for a change of state or an hourly repetition."""
+    parts = (row["name"], row["subject"], row["changed_wall_us"], row["fired_wall_us"])
+    return f"alert_{sha256(repr(parts).encode()).hexdigest()[:32]}"
