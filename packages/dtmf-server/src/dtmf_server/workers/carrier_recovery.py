@@ -42,7 +42,7 @@ def is_working(carrier: SmsCarrier) -> bool:
 
 
 async def _make_due(runtime: Runtime, name: str) -> None:
-    """Make the SMS that wait for the carrier due, in portions that hold up nobody."""
+    """Make the SMS that wait for the carrier due, in portions, so that other transactions wait for none of them."""
     now_us = await runtime.db.read(runtime.clock.now_us)
     while await runtime.db.write(lambda tx: outbox.make_carrier_due(tx, name, now_us=now_us, limit=DUE_AT_ONCE)):
         pass
