@@ -166,3 +166,30 @@ def test_an_import_with_such_a_price_is_refused_whole_without_yes(db: Database, 
     assert out.endswith("if that is intended, add --yes\nnothing was imported\n")
     assert "44" not in db.read_blocking(numbers.destinations)
     assert run("prices", "import", str(file), "--yes")[0] == 0
+
+
+def audited(run: Run) -> list[tuple[str, str, str]]:
+    """The audit log, oldest first: operator, action and object."""
+    actions = json.loads(run("audit", "list", "--json")[1])["actions"]
+    return [(each["operator"], each["action"], each["object"]) for each in reversed(actions)]
+
+
+def test_each_change_is_in_the_audit_log_and_a_refused_one_is_not(run: Run, tmp_path: Path) -> None:
+    by = ("--as", "alice", "--reason", "new year")
+    assert run("groups", "set", "us-mobile", "name", "USA", *by)[0] == 0
+    assert run("groups", "set", "us-mobile", "name", "USA", *by)[0] == 0, "nothing changed"
+    assert run("prices", "set", "us-mobile", "rental_cost_per_minute", "1300", *by)[0] == 1, "100 times as much"
+    assert run("prices", "set", "+49", "cost_per_segment", "900", *by)[0] == 0
+    assert run("numbers", "retire", E164, US_NUMBERS[1], *by)[0] == 0
+    assert run("numbers", "retire", "+12025550999", *by)[0] == 1
+    file = tmp_path / "numbers.csv"
+    file.write_text("e164,group_id\n+12025559999,us-mobile\n")
+    assert run("numbers", "import", str(file), "--dry-run", *by)[0] == 0
+    assert run("numbers", "import", str(file), *by)[0] == 0
+    assert audited(run) == [
+        ("alice", "set name", "us-mobile: from United States to USA"),
+        ("alice", "set cost_per_segment", "49: 900"),
+        ("alice", "numbers retire", E164),
+        ("alice", "numbers retire", US_NUMBERS[1]),
+        ("alice", "numbers import", "numbers.csv: 1 added, 0 columns changed, 0 removed"),
+    ]

@@ -7,16 +7,16 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import TypeAlias
 
-from dtmf_server.cli import confirm
+from dtmf_server.cli import confirm, operator
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import free_lines
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
-from dtmf_server.operations import catalog_edit
+from dtmf_server.operations import audit, catalog_edit
 from dtmf_server.operations.catalog_edit import GROUP_COLUMNS, OF_DESTINATIONS, PRICE_COLUMNS, CannotRetire, Edit
 from dtmf_server.operations.catalog_entries import ImportErrors
 from dtmf_server.operations.import_catalog import FreePrices
-from dtmf_server.operations.price_jumps import PriceJump, PriceJumps
+from dtmf_server.operations.price_jumps import Change, PriceJump, PriceJumps
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.server.startup import attach_runtime
 from dtmf_server.storage.catalog_lists import STATES
@@ -49,6 +49,7 @@ def _add_numbers(actions: Commands, command: NewCommand) -> None:
     retiring = command(actions, "retire", retire, text)
     retiring.add_argument("numbers", nargs="+", metavar="NUMBER", help="a number like +447700900000")
     retiring.add_argument("--json", action="store_true", help="print one JSON object")
+    operator.add_options(retiring)
 
 
 def _add_prices(actions: Commands, command: NewCommand) -> None:
@@ -67,6 +68,7 @@ def _add_change_options(parser: argparse.ArgumentParser) -> None:
     confirm.add_yes(parser)
     parser.add_argument("--allow-free", action="store_true", help="allow a price of 0")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    operator.add_options(parser)
 
 
 @contextlib.contextmanager
@@ -122,11 +124,17 @@ def list_numbers(options: argparse.Namespace, configuration: Config) -> int:
 
 def retire(options: argparse.Namespace, configuration: Config) -> int:
     """Retire numbers. Returns the exit status: 1 if none was retired."""
-    e164s = sorted(set(options.numbers))
+    e164s, by = sorted(set(options.numbers)), operator.acting(options)
     wrong: dict[str, str] = {}
     with _attached(options, configuration) as runtime:
+
+        def run(tx: Tx) -> None:
+            catalog_edit.retire(tx, e164s, now_us=runtime.clock.now_us(tx))
+            for e164 in e164s:
+                audit.record(tx, by, "numbers retire", e164)
+
         try:
-            runtime.db.write_blocking(lambda tx: catalog_edit.retire(tx, e164s, now_us=runtime.clock.now_us(tx)))
+            runtime.db.write_blocking(run)
         except CannotRetire as refused:
             wrong = dict(refused.wrong)
     retired = [] if wrong else e164s
@@ -160,15 +168,16 @@ def show_prices(options: argparse.Namespace, configuration: Config) -> int:
 
 def set_values(options: argparse.Namespace, configuration: Config) -> int:
     """Change a column. Returns the exit status: 1 if the value is refused."""
+    by = operator.acting(options)
 
     def change(accepted: Collection[PriceJump]) -> Edit:
         def run(tx: Tx) -> Edit:
-            if options.column == OF_DESTINATIONS:
-                return catalog_edit.set_destination(
-                    tx, options.key, options.value, accepted=accepted, allow_free=options.allow_free
-                )
-            values = {options.column: options.value}
-            return catalog_edit.set_group(tx, options.key, values, accepted=accepted, allow_free=options.allow_free)
+            edit = _edit(tx, options, accepted)
+            for each in edit.difference.changed:
+                audit.record(tx, by, f"set {each.column}", f"{each.key or 'every other destination'}: {_from_to(each)}")
+            for key in edit.difference.added:
+                audit.record(tx, by, f"set {options.column}", f"{key or 'every other destination'}: {options.value}")
+            return edit
 
         return runtime.db.write_blocking(run)
 
@@ -187,18 +196,29 @@ def set_values(options: argparse.Namespace, configuration: Config) -> int:
     return 0
 
 
+def _edit(tx: Tx, options: argparse.Namespace, accepted: Collection[PriceJump]) -> Edit:
+    if options.column == OF_DESTINATIONS:
+        return catalog_edit.set_destination(
+            tx, options.key, options.value, accepted=accepted, allow_free=options.allow_free
+        )
+    values = {options.column: options.value}
+    return catalog_edit.set_group(tx, options.key, values, accepted=accepted, allow_free=options.allow_free)
+
+
+def _from_to(change: Change) -> str:
+    return f"from {change.before or 'empty'} to {change.after or 'empty'}"
+
+
 def _show_edit(options: argparse.Namespace, edit: Edit) -> None:
-    changed = [
-        {"key": each.key, "column": each.column, "from": each.before, "to": each.after}
-        for each in edit.difference.changed
-    ]
+    changed = edit.difference.changed
     if options.json:
-        shown = {"changed": changed, "added": edit.difference.added, "live_rentals": edit.live_rentals, "errors": []}
+        rows = [{"key": each.key, "column": each.column, "from": each.before, "to": each.after} for each in changed]
+        shown = {"changed": rows, "added": edit.difference.added, "live_rentals": edit.live_rentals, "errors": []}
         print_line(json.dumps(shown, ensure_ascii=False))
         return
     for change in changed:
-        name = change["key"] or "every other destination"
-        print_line(f"{name}: {change['column']} from {change['from'] or 'empty'} to {change['to'] or 'empty'}")
+        name = change.key or "every other destination"
+        print_line(f"{name}: {change.column} {_from_to(change)}")
     for key in edit.difference.added:
         print_line(f"{key or 'every other destination'}: {options.column} is {options.value}")
     if not changed and not edit.difference.added:

@@ -4,14 +4,14 @@ them."""
 import argparse
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from dtmf_server.cli import catalog_commands, confirm, supply_check
+from dtmf_server.cli import catalog_commands, confirm, operator, supply_check
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import difference_lines, free_lines, jump_text, warning_text
 from dtmf_server.cli.output import print_line
@@ -20,12 +20,12 @@ from dtmf_server.core import amounts
 from dtmf_server.core.calling_codes import calling_code
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SATS_MAX
-from dtmf_server.operations import catalog_file, import_catalog, supply_status
+from dtmf_server.operations import audit, catalog_file, import_catalog, supply_status
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
-from dtmf_server.operations.price_jumps import PriceJumps, jumps
+from dtmf_server.operations.price_jumps import PriceJump, PriceJumps, jumps
 from dtmf_server.server.startup import settings_of
-from dtmf_server.storage.db import Database
+from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database
 
 FILE_MAX = 64 << 20
@@ -56,6 +56,7 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
             networks=None,
         )
         _add_options(importing, kind)
+        operator.add_options(importing)
 
 
 def _add_options(importing: argparse.ArgumentParser, kind: str) -> None:
@@ -190,15 +191,19 @@ def _content(path: Path) -> bytes:
 
 
 def _apply(db: Database, file: catalog_file.CatalogFile, options: argparse.Namespace) -> import_catalog.Difference:
-    removes = options.replace
+    removes, by = options.replace, operator.acting(options)
     if options.dry_run:
         return db.read_blocking(lambda tx: import_catalog.compare(tx, file, removes=removes))
+
+    def apply(tx: Tx, accepted: Collection[PriceJump]) -> import_catalog.Difference:
+        found = import_catalog.apply(tx, file, allow_free=options.allow_free, removes=removes, accepted=accepted)
+        removed = len(found.absent) if found.removes else 0
+        counts = f"{len(found.added)} added, {len(found.changed)} columns changed, {removed} removed"
+        audit.record(tx, by, f"{file.kind} import", f"{file.name}: {counts}")
+        return found
+
     return confirm.confirmed(
-        lambda accepted: db.write_blocking(
-            lambda tx: import_catalog.apply(tx, file, allow_free=options.allow_free, removes=removes, accepted=accepted)
-        ),
-        yes=options.yes,
-        asks=not options.json,
+        lambda accepted: db.write_blocking(partial(apply, accepted=accepted)), yes=options.yes, asks=not options.json
     )
 
 
