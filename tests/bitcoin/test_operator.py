@@ -50,7 +50,10 @@ def test_a_database_is_bound_to_its_chain_and_descriptor(
     settings.write_text(settings.read_text().replace(wallet.descriptor, other))
     with pytest.raises(CannotStart, match="is not the one that this database derived its addresses from"):
         opened(settings, database_url)
-    assert command("init", "--replace-descriptor", "--database", database_url)[0] == 0
+    by = ("--as", "alice", "--reason", "new wallet")
+    assert command("init", "--replace-descriptor", "--database", database_url, *by)[0] == 0
+    _, log, _ = command("audit", "list", "--database", database_url)
+    assert "alice  init --replace-descriptor a descriptor with SHA-256 " in log and other.partition("#")[0] not in log
     opened(settings, database_url).db.close()
     settings.write_text(settings.read_text().replace('network = "regtest"', 'network = "signet"'))
     with pytest.raises(CannotStart, match="follows the chain 'regtest', but 'signet' is configured"):

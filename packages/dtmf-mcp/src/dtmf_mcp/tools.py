@@ -120,12 +120,16 @@ async def top_up(dtmf: AsyncDTMF, arguments: Arguments) -> dict[str, Any]:
     }
 
 
+# A deposit address works without an invoice.
+_WITHOUT_INVOICE = frozenset({"lightning_not_configured", "lightning_unavailable", "too_many_invoices", "rate_limited"})
+
+
 async def _invoice(dtmf: AsyncDTMF, amount: int | None) -> Invoice | None:
     """Create an invoice; None if the service does not take Lightning payments, or not now."""
     try:
         return await dtmf.new_invoice(amount)
     except DTMFError as error:
-        if error.code in ("lightning_not_configured", "lightning_unavailable"):
+        if error.code in _WITHOUT_INVOICE:
             return None
         raise
 
@@ -194,7 +198,7 @@ TOOLS = (
         "rent",
         "Rent a number",
         "Rent a phone number. It costs satoshis for each started minute until `end` is called: always end the rental."
-        " With `max_minutes` or `max_sats` it ends by itself at the latest then.",
+        " `max_minutes` and `max_sats` limit the rental: it ends automatically when it reaches one of them.",
         rent,
         an_object(
             {

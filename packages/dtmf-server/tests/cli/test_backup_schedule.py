@@ -88,6 +88,26 @@ def test_other_files_are_never_deleted(schedule: Callable[..., list[float]], tmp
     assert len(files(tmp_path)) == len(others) + 2
 
 
+def test_files_from_the_future_count_as_the_oldest(schedule: Callable[..., list[float]], tmp_path: Path) -> None:
+    """They were written while the clock was wrong: the backup that was just written must not be deleted for them."""
+    schedule(1)
+    (own,) = files(tmp_path)
+    folder, prefix = tmp_path / "backups", own[: len("dtmf-01234567-")]
+    for at in ("20380101T000000Z", "99999999T999999Z"):
+        (folder / f"{prefix}{at}.backup").write_bytes((folder / own).read_bytes())
+    assert schedule(2, keep=1) == [6 * HOUR_S] * 2
+    assert files(tmp_path) == [f"{prefix}20180101T070101Z.backup", f"{prefix}99999999T999999Z.backup"]
+
+
+def test_a_process_of_an_earlier_version_writes_no_backup_of_a_migrated_database(
+    db: Database, schedule: Callable[..., list[float]], tmp_path: Path
+) -> None:
+    db.write_blocking(lambda tx: tx.run("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(CannotStart, match=r"the database has revision 9999 and this process writes \w+: restart it"):
+        schedule(1)
+    assert files(tmp_path) == []
+
+
 def test_a_failure_is_printed_and_tried_again(
     schedule: Callable[..., list[float]],
     tmp_path: Path,
@@ -100,7 +120,7 @@ def test_a_failure_is_printed_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(backups, "write", full)
         assert schedule(2) == [RETRY_S, RETRY_S]
-    assert "the backup failed and is tried again: [Errno 28] No space left on device" in capsys.readouterr().out
+    assert "the backup failed and will be retried: [Errno 28] No space left on device" in capsys.readouterr().out
     assert files(tmp_path) == []
     assert schedule(1) == [6 * HOUR_S] and len(files(tmp_path)) == 1
 

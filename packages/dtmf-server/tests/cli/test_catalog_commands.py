@@ -61,7 +61,7 @@ def test_groups_are_listed_with_their_stock_and_prices(db: Database, run: Run) -
 
 def test_a_column_of_a_group_is_changed_with_the_checks_of_an_import(db: Database, run: Run) -> None:
     assert run("groups", "set", "us-mobile", "name", "USA")[:2] == (0, "us-mobile: name from United States to USA\n")
-    assert run("groups", "set", "us-mobile", "name", "USA")[1] == "nothing changed: this is the value already\n"
+    assert run("groups", "set", "us-mobile", "name", "USA")[1] == "nothing changed: this is already the value\n"
     status, out, _ = run("groups", "set", "us-mobile", "country_code", "usa")
     assert status == 1 and "two letters" in out and out.endswith("nothing was changed\n")
     status, out, _ = run("groups", "set", "us-mobile", "stock_min", "3", "--json")
@@ -187,8 +187,8 @@ def test_each_change_is_in_the_audit_log_and_a_refused_one_is_not(run: Run, tmp_
     assert run("numbers", "import", str(file), "--dry-run", *by)[0] == 0
     assert run("numbers", "import", str(file), *by)[0] == 0
     assert audited(run) == [
-        ("alice", "set name", "us-mobile: from United States to USA"),
-        ("alice", "set cost_per_segment", "49: 900"),
+        ("alice", "groups set", "us-mobile name from United States to USA"),
+        ("alice", "prices set", "49 cost_per_segment 900"),
         ("alice", "numbers retire", E164),
         ("alice", "numbers retire", US_NUMBERS[1]),
         ("alice", "numbers import", "numbers.csv: 1 added, 0 columns changed, 0 removed"),

@@ -333,10 +333,10 @@ def test_alerts_need_a_secret_and_a_public_address(refusal, loaded):
     secret = f'secret = "whsec_{"A" * 32}"\n'
     url = 'webhook = "https://alerts.example.org/canary"\n'
     assert loaded(f"[alerts]\n{url}{secret}").alerts.webhook == "https://alerts.example.org/canary"
-    assert refusal(f"[alerts]\n{url}").endswith("alerts needs both webhook and secret, which signs what is posted")
+    assert refusal(f"[alerts]\n{url}").endswith("alerts needs both webhook and secret: the secret signs the alerts")
     assert "whsec_ and 24 to 64 bytes in base64" in refusal(f'[alerts]\n{url}secret = "whsec_hunter2"\n')
     local = '[alerts]\nwebhook = "http://127.0.0.1:9093/canary"\n'
-    assert "for an address of this machine set allow_loopback" in refusal(local + secret)
+    assert "to use an address of this machine, set allow_loopback" in refusal(local + secret)
     assert loaded(f"{local}{secret}allow_loopback = true\n").alerts.allow_loopback
     private = '[alerts]\nwebhook = "https://10.0.0.1/canary"\n'
     assert "10.0.0.1 is not a public address" in refusal(private + secret)

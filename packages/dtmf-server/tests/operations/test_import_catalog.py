@@ -7,9 +7,9 @@ from dtmf_server.core.errors import DestinationNotServed
 from dtmf_server.operations import catalog_file, import_catalog, rent, send
 from dtmf_server.operations.catalog_entries import ImportErrors
 from dtmf_server.operations.catalog_file import CatalogFile
-from dtmf_server.storage import numbers
-from dtmf_server.storage.db import Database
-from harness import START_US, give_coins, open_account
+from dtmf_server.storage import numbers, supply_numbers
+from dtmf_server.storage.db import Database, Tx
+from harness import START_US, US_NUMBERS, give_coins, open_account
 
 GROUPS_CSV = """\
 id,type,name,country_code,setup_cost,rental_cost_per_minute,cost_per_inbound_message,carriers
@@ -148,6 +148,25 @@ def test_numbers_are_imported_once(db: Database) -> None:
 def test_an_invalid_number_is_refused_naming_its_line(db: Database, line: str, complaint: str) -> None:
     text = f"e164,group_id\n+12025550999,us-mobile\n{line}\n"
     assert any(complaint in found for found in refused(db, "numbers", text, "n.csv"))
+
+
+def test_a_number_that_is_being_given_back_to_its_carrier_is_not_put_in_stock_again(db: Database) -> None:
+    """It would be rented out after somebody else has it."""
+
+    def give_back(tx: Tx) -> None:
+        supply_numbers.want(tx, group_id="us-mobile", carrier="twilio", account_id=None, now_us=START_US)
+        tx.run(
+            "UPDATE supply_numbers SET state = 'releasing', e164 = :e164, reserved_at_us = 1, bought_at_us = 1,"
+            " renews_at_us = 2",
+            e164=US_NUMBERS[0],
+        )
+        tx.run("UPDATE numbers SET retired_at_us = 1 WHERE e164 = :e164", e164=US_NUMBERS[0])
+
+    db.write_blocking(give_back)
+    text = f"e164,group_id\n{US_NUMBERS[0]},us-mobile\n"
+    assert "is being given back to its carrier" in refused(db, "numbers", text, "n.csv")[0]
+    db.write_blocking(lambda tx: tx.run("UPDATE supply_numbers SET state = 'gone', gone_at_us = 3"))
+    assert imported(db, "numbers", text).added == [US_NUMBERS[0]]
 
 
 def test_the_number_of_reported_errors_is_limited(db: Database) -> None:

@@ -245,8 +245,9 @@ def test_the_journal_is_exported_to_a_new_file_only(run: Run, tmp_path: Path, fo
 
 
 def test_a_month_without_transfers_is_exported_too(run: Run, tmp_path: Path) -> None:
-    status, out, _ = run("journal", "export", "--month", "2017-11", str(tmp_path / "none"))
+    status, out, _ = run("journal", "export", "--month", "2017-11", "--format", "json", str(tmp_path / "none"))
     assert status == 0 and out.startswith("0 transfers of 0 satoshis")
+    assert {entry["part"] for entry in json.loads((tmp_path / "none").read_text())} <= {"opening", "closing"}
     assert run("journal", "export", "--month", "2018-13", str(tmp_path / "wrong"))[0] == 2
     assert not (tmp_path / "wrong").exists()
 

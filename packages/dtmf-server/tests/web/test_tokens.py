@@ -100,6 +100,11 @@ def test_a_wrong_field_is_explained_and_the_others_keep_what_was_entered(renter:
     assert db.read_blocking(tokens.restricted) == []
 
 
+def test_a_restriction_that_means_nothing_does_not_create_an_unrestricted_token(renter: Visitor, db: Database) -> None:
+    page = renter.do("/tokens", "/tokens", label="phone", groups=" , ")
+    assert page.status == 422 and "Enter what restricts the token" in page.error_at("groups")
+
+
 def test_a_token_that_nothing_restricts_is_unrestricted(visit: Callable[[], Visitor], renter: Visitor) -> None:
     new = token_on(renter.do("/tokens", "/tokens", label="phone"))
     assert visit().sign_in(new).path == "/messages"

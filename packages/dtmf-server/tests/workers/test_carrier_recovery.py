@@ -27,12 +27,13 @@ class Carrier:
     name = "london"
 
     def __init__(self) -> None:
-        self.is_usable, self.state = False, "failing"
+        self.is_usable, self.state, self.looks = False, "failing", 0
 
     def can_submit(self) -> bool:
         return self.is_usable
 
     def traffic(self) -> Sequence[LinkStats]:
+        self.looks += 1
         return [LinkStats("london 1", state=self.state)]
 
 
@@ -163,3 +164,29 @@ async def test_one_sms_is_tried_while_only_a_request_can_show_that_the_carrier_w
     await eventually(db, waiting[:1])
     carrier.state = "bound"
     await eventually(db, [waiting[0], waiting[2]])
+
+
+async def test_a_short_outage_is_left_to_the_schedule(db: Database, waiting: list[int], carrier: Carrier) -> None:
+    """Otherwise each request that fails alone would make everything due that the carrier refused for other reasons."""
+    carrier.is_usable, carrier.state = True, "bound"
+    await eventually(db, [waiting[0], waiting[2]])
+    db.write_blocking(lambda tx: tx.run("UPDATE deliveries SET due_at_us = :late", late=2 * LATER_US))
+    looks = carrier.looks
+    for state in ("failing", "bound", "failing", "bound"):
+        carrier.state = state
+        looks += 2
+        async with asyncio.timeout(30):
+            while carrier.looks < looks:  # noqa: ASYNC110  # it has been looked at in this state
+                await asyncio.sleep(0.01)
+            looks = carrier.looks
+    assert due(db) == []
+
+
+def test_a_link_that_only_receives_says_nothing_about_sending() -> None:
+    carrier = Carrier()
+    carrier.is_usable = True
+    links = [LinkStats("london 1", state="failing"), LinkStats("london webhooks", state="bound", submits=False)]
+    carrier.traffic = lambda: links  # type: ignore[method-assign]
+    assert not carrier_recovery.is_working(carrier)  # type: ignore[arg-type]
+    links[0].state = "bound"
+    assert carrier_recovery.is_working(carrier)  # type: ignore[arg-type]

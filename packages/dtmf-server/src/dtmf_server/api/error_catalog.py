@@ -233,7 +233,7 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         status=404,
         title="Unknown account",
         meaning="No account has this ID, number, transaction, address, invoice or token label.",
-        fix="Check that all of it was copied: `dtmf-server accounts list` lists the accounts.",
+        fix="Check that you copied all of it. `dtmf-server accounts list` lists the accounts.",
         where=OPERATOR,
     ),
     "several_accounts": Entry(

@@ -100,6 +100,7 @@ class LinkStats:
 
     link: str
     state: str = "connecting"
+    submits: bool = True  # False for a link that only receives: it says nothing about whether SMS can be sent
     since_us: int = 0  # when it was last bound or unbound
     last_seen_us: int = 0
     arrived: int = 0

@@ -18,7 +18,7 @@ Command: TypeAlias = Callable[[Commands, str, object, str], argparse.ArgumentPar
 
 def add(commands: Commands, command: Command) -> None:
     """Add the commands to the parser; `command` creates one with the options that all commands share."""
-    text = "open an account for a customer, list accounts, find and show one"
+    text = "open, list and show accounts"
     accounts = commands.add_parser("accounts", help=text, description=text[0].upper() + text[1:] + ".")
     actions = accounts.add_subparsers(title="actions", required=True, metavar="ACTION")
     opening = command(

@@ -21,7 +21,7 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     text = "show the audit log of operators' actions"
     audit = commands.add_parser("audit", help=text, description=text[0].upper() + text[1:] + ".")
     actions = audit.add_subparsers(title="actions", required=True, metavar="ACTION")
-    listing = command(actions, "list", list_command, "list what operators did, newest first")
+    listing = command(actions, "list", list_command, "list the actions of operators, newest first")
     listing.add_argument("--account", type=row_id, metavar="ID", help="only actions that concern this account")
     listing.add_argument("--before", type=row_id, default=_NEWEST, metavar="ID", help="only actions with lower IDs")
     add_limit(listing)

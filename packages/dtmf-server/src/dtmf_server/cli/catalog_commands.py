@@ -22,6 +22,7 @@ from dtmf_server.server.startup import attach_runtime
 from dtmf_server.storage.catalog_lists import STATES
 from dtmf_server.storage.db import Tx
 
+OTHERS = "every other destination"
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 NewCommand: TypeAlias = Callable[[Commands, str, object, str], argparse.ArgumentParser]
 
@@ -34,9 +35,10 @@ def add(kind: str, actions: Commands, command: NewCommand) -> None:
 def _add_groups(actions: Commands, command: NewCommand) -> None:
     listing = command(actions, "list", list_groups, "list the groups with their prices, terms and numbers")
     listing.add_argument("--json", action="store_true", help="print one JSON object")
-    changing = command(actions, "set", set_values, "change a column of a group, with the checks of an import")
+    changing = command(actions, "set", set_values, "change one column of a group; the value is checked as in an import")
     changing.add_argument("key", metavar="GROUP", help="the ID of the group")
     changing.add_argument("column", choices=GROUP_COLUMNS, metavar="COLUMN", help=f"one of {', '.join(GROUP_COLUMNS)}")
+    changing.set_defaults(kind="groups")
     _add_change_options(changing)
 
 
@@ -45,7 +47,7 @@ def _add_numbers(actions: Commands, command: NewCommand) -> None:
     listing.add_argument("--group", metavar="GROUP", help="only numbers of this group")
     listing.add_argument("--state", choices=STATES, help="only numbers in this state")
     listing.add_argument("--json", action="store_true", help="print one JSON object per line")
-    text = "take numbers out of stock; a rented one is refused, and then none is taken; an import brings them back"
+    text = "take numbers out of stock; if one of them is rented, none is retired; an import restores them"
     retiring = command(actions, "retire", retire, text)
     retiring.add_argument("numbers", nargs="+", metavar="NUMBER", help="a number like +447700900000")
     retiring.add_argument("--json", action="store_true", help="print one JSON object")
@@ -56,10 +58,11 @@ def _add_prices(actions: Commands, command: NewCommand) -> None:
     showing = command(actions, "show", show_prices, "show the prices of groups, and the live rentals at other prices")
     showing.add_argument("group", nargs="?", metavar="GROUP", help="only this group")
     showing.add_argument("--json", action="store_true", help="print one JSON object")
-    text = "change a price, and show who is affected; live rentals keep the prices that they started with"
+    text = "change a price, and show how many live rentals keep the prices that they started with"
     changing = command(actions, "set", set_values, text)
     changing.add_argument("key", metavar="GROUP", help=f"the ID of a group, or for {OF_DESTINATIONS} a prefix like +49")
     changing.add_argument("column", choices=PRICE_COLUMNS, metavar="COLUMN", help=f"one of {', '.join(PRICE_COLUMNS)}")
+    changing.set_defaults(kind="prices")
     _add_change_options(changing)
 
 
@@ -168,15 +171,15 @@ def show_prices(options: argparse.Namespace, configuration: Config) -> int:
 
 def set_values(options: argparse.Namespace, configuration: Config) -> int:
     """Change a column. Returns the exit status: 1 if the value is refused."""
-    by = operator.acting(options)
+    by, action = operator.acting(options), f"{options.kind} set"
 
     def change(accepted: Collection[PriceJump]) -> Edit:
         def run(tx: Tx) -> Edit:
             edit = _edit(tx, options, accepted)
             for each in edit.difference.changed:
-                audit.record(tx, by, f"set {each.column}", f"{each.key or 'every other destination'}: {_from_to(each)}")
+                audit.record(tx, by, action, f"{each.key or OTHERS} {each.column} {_from_to(each)}")
             for key in edit.difference.added:
-                audit.record(tx, by, f"set {options.column}", f"{key or 'every other destination'}: {options.value}")
+                audit.record(tx, by, action, f"{key or OTHERS} {options.column} {options.value}")
             return edit
 
         return runtime.db.write_blocking(run)
@@ -217,12 +220,12 @@ def _show_edit(options: argparse.Namespace, edit: Edit) -> None:
         print_line(json.dumps(shown, ensure_ascii=False))
         return
     for change in changed:
-        name = change.key or "every other destination"
+        name = change.key or OTHERS
         print_line(f"{name}: {change.column} {_from_to(change)}")
     for key in edit.difference.added:
-        print_line(f"{key or 'every other destination'}: {options.column} is {options.value}")
+        print_line(f"{key or OTHERS}: {options.column} is {options.value}")
     if not changed and not edit.difference.added:
-        print_line("nothing changed: this is the value already")
+        print_line("nothing changed: this is already the value")
     elif edit.live_rentals and options.column in PRICE_COLUMNS:
         print_line(f"{edit.live_rentals} live rentals keep the prices that they started with")
 

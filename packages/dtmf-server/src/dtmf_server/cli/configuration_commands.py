@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
     text = "check, show or print a configuration"
     parser = commands.add_parser("config", help=text, description=f"{text.capitalize()}.")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    text = "check the file and the environment; exit 1 if a setting is invalid, with its file and line"
+    text = "check the file and the environment; report the file and line of an invalid setting, and exit 1"
     _add_options(actions.add_parser("check", help=text, description=_sentence(text)), check_command)
     text = "show every setting with its value and where it comes from; secrets are hidden"
     show = actions.add_parser("show", help=text, description=_sentence(text))

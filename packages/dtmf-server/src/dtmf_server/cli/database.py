@@ -48,7 +48,7 @@ def verify_command(options: argparse.Namespace, configuration: Config) -> int:
 
 
 def backup_command(options: argparse.Namespace, configuration: Config) -> int:
-    """Back up everything to a new file, or again and again into a folder. Returns the exit status."""
+    """Back up everything to a new file, or into a folder on a schedule. Returns the exit status."""
     from dtmf_server.storage import backup as backups  # noqa: PLC0415 - only where it is used
     from dtmf_server.storage import deposits as deposits_  # noqa: PLC0415 - the same
     from dtmf_server.storage import files, instance, migrate  # noqa: PLC0415 - the same

@@ -117,7 +117,7 @@ def recover(options: argparse.Namespace, configuration: Config) -> int:
         with translating_open_errors(url):
             held.enter_context(startup.exclusive_file_lock(url))
             if options.replace_descriptor:
-                startup.replace_descriptor(configuration, url)
+                startup.replace_descriptor(configuration, url, by=operator.acting(options))
                 print("new addresses are now derived from this descriptor")
                 return 0
             runtime = startup.open_runtime(configuration, url)

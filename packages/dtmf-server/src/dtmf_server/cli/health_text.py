@@ -36,7 +36,7 @@ def backup_lines(unprotected_since_us: int | None, *, wall_us: int) -> list[str]
     age_us = 0 if unprotected_since_us is None else wall_us - unprotected_since_us
     if age_us <= BACKUP_AGE_MAX_US:
         return []
-    return [f"the last backup is {age_us // DAY_US} days old, or there is none: dtmf-server backup --every 6h DIR"]
+    return [f"there has been no backup for {age_us // DAY_US} days: run dtmf-server backup --every 6h DIR"]
 
 
 def doubt_lines(in_doubt: int) -> list[str]:

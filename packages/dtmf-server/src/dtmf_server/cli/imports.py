@@ -21,6 +21,7 @@ from dtmf_server.core.calling_codes import calling_code
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import audit, catalog_file, import_catalog, supply_status
+from dtmf_server.operations.audit import By
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
 from dtmf_server.operations.price_jumps import PriceJump, PriceJumps, jumps
@@ -153,12 +154,18 @@ def _cheap(db: Database, configuration: Config) -> list[str]:
     return db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
 
 
-def import_numbers(db: Database, e164s: Sequence[str], *, group_id: str) -> tuple[int, list[str]]:
+def import_numbers(db: Database, e164s: Sequence[str], *, group_id: str, by: By) -> tuple[int, list[str]]:
     """Import numbers into a group. Return the exit status and the lines to print."""
+
+    def apply(tx: Tx) -> import_catalog.Difference:
+        found = import_catalog.apply(tx, file)
+        audit.record(tx, by, "numbers import", f"{group_id}: {', '.join(e164s)}")
+        return found
+
     content = "\n".join(["e164", *e164s]).encode()
     try:
         file = catalog_file.read("numbers", content, name="numbers", reading=Reading(group=group_id))
-        difference = db.write_blocking(lambda tx: import_catalog.apply(tx, file))
+        difference = db.write_blocking(apply)
     except ImportErrors as wrong:
         return 1, [*wrong.complaints, "nothing was imported"]
     return 0, difference_lines(difference, is_dry_run=False)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dtmf_server.cli import deposits
+from dtmf_server.cli import deposits, operator
 from dtmf_server.cli.setup import command as setup
 from dtmf_server.config import Config
 
@@ -21,6 +21,7 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     init.set_defaults(creates_config=True)
     setup.add_options(init)
     deposits.add_recovery_options(init)
+    operator.add_options(init)
 
 
 def _init(options: argparse.Namespace, configuration: Config) -> int:

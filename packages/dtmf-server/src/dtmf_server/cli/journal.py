@@ -28,7 +28,9 @@ COLUMNS = [field.name for field in msgspec.structs.fields(Entry)]
 
 def add(commands: Commands, command: Callable[[Commands, str, object, str], argparse.ArgumentParser]) -> None:
     """Add the command to the parser; `command` creates one with the options that all commands share."""
-    actions = commands.add_parser("journal", help="export the ledger for an accountant").add_subparsers(required=True)
+    text = "export the ledger for an accountant"
+    journal_ = commands.add_parser("journal", help=text, description=f"{text.capitalize()}.")
+    actions = journal_.add_subparsers(title="actions", required=True, metavar="ACTION")
     text = "write a month of the ledger, with opening and closing balances, to a new file"
     export = command(actions, "export", export_command, text)
     export.add_argument("--month", required=True, type=month, metavar="MONTH", help="a month like 2026-11, in UTC")
@@ -81,8 +83,9 @@ def _write_csv(file: IO[bytes], entries: Iterator[Entry]) -> None:
 
 
 def _write_json(file: IO[bytes], entries: Iterator[Entry]) -> None:
+    file.write(b"[\n")
     for nth, entry in enumerate(entries):
-        file.write((b",\n" if nth else b"[\n") + msgspec.json.encode(entry))
+        file.write((b",\n" if nth else b"") + msgspec.json.encode(entry))
     file.write(b"\n]\n")
 
 

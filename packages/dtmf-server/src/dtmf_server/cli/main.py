@@ -84,10 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         "--every",
         type=every,
         metavar="TIME",
-        help="run until stopped, and write a new file into the folder every 30m, 6h, …",
+        help="run until stopped, and write a new file into the folder at this interval: 30m, 6h, …",
     )
     backup.add_argument(
-        "--keep", type=keep, default=KEEP, metavar="N", help=f"with --every, delete older files but N (default {KEEP})"
+        "--keep", type=keep, default=KEEP, metavar="N", help=f"with --every, keep the newest N files (default {KEEP})"
     )
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")

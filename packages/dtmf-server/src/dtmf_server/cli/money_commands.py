@@ -40,7 +40,7 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     parser.add_argument(
         "--ask-node",
         action="store_true",
-        help="count the coins on the descriptor's addresses too; the node takes minutes for this on the main chain",
+        help="count the coins on the descriptor's addresses; on the main chain, the node takes minutes for this",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

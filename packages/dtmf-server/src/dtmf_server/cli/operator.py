@@ -1,8 +1,8 @@
 """The options of commands whose actions are recorded in the audit log."""
 
 import argparse
-import getpass
 import os
+import pwd
 
 from dtmf_server.operations.audit import By
 from dtmf_server.runtime.clock import wall_us
@@ -18,7 +18,7 @@ def add_options(command: argparse.ArgumentParser, *, requires_reason: bool = Fal
         type=_reason,
         required=requires_reason,
         metavar="TEXT",
-        help="why, for the audit log; up to 500 characters",
+        help="the reason, for the audit log (up to 500 characters)",
     )
 
 
@@ -28,10 +28,13 @@ def acting(options: argparse.Namespace) -> By:
 
 
 def _os_user() -> str:
+    """Return the name of the user that runs this process, not what the environment claims; with sudo, who called it."""
     try:
-        return getpass.getuser()[:100]
-    except (OSError, KeyError):  # a container's user without a name
-        return f"uid {os.getuid()}"
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
+        name = f"uid {os.getuid()}"
+    caller = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
+    return f"{caller} as {name}"[:100] if caller.isprintable() and caller else name[:100]
 
 
 def _name(text: str) -> str:

@@ -15,6 +15,7 @@ from dtmf_server.carriers.android.replies import Device
 from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused
 from dtmf_server.carriers.registry import settings_class
+from dtmf_server.cli import operator
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.imports import import_numbers
 from dtmf_server.cli.output import print_line
@@ -43,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group", metavar="GROUP", help="import the numbers into this group")
     parser.add_argument("--write", action="store_true", help="append the table to the --config file")
+    operator.add_options(parser)
 
 
 def add_phone_command(options: argparse.Namespace, configuration: Config) -> int:
@@ -126,7 +128,7 @@ def _show(options: argparse.Namespace, table: str) -> None:
 
 def _import(options: argparse.Namespace, configuration: Config, sims: Mapping[str, str]) -> int:
     with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
-        status, lines = import_numbers(db, list(sims.values()), group_id=options.group)
+        status, lines = import_numbers(db, list(sims.values()), group_id=options.group, by=operator.acting(options))
     for line in lines:
         print_line(line)
     return status

@@ -86,5 +86,16 @@ def items(configuration: Config) -> Iterator[Item]:
         f" {carrier_message_ids.STRAY_KEPT_US // DAY_US} days",
     )
     yield Item("canary SMS of `carriers check`", "the operator", f"{canary.KEPT_US // DAY_US} days")
-    yield Item("the log: no texts, no tokens, no whole phone numbers", "renters", "as long as the system keeps its log")
-    yield Item("backups: everything above as of their time", "everyone above", "until they are deleted")
+    yield Item(
+        "the audit log: operators' names, what they did and why",
+        "operators, and renters as account numbers, addresses or phone numbers",
+        "for as long as the database exists",
+    )
+    yield Item("what `carriers trace` shows, masked", "renters and their correspondents", "while it runs")
+    yield Item(
+        "the audit log: operators' names, actions and reasons",
+        "operators, and renters as account numbers",
+        "for as long as the database exists",
+    )
+    yield Item("the log: no texts, tokens or whole phone numbers", "renters", "as long as the system keeps its log")
+    yield Item("backups: all of the above, as of the time of the backup", "everyone above", "until they are deleted")

@@ -144,7 +144,7 @@ class Prices(Section, frozen=True):
 
     currency: Annotated[str | None, setting("a code of ISO 4217 like EUR", re.compile(r"[A-Z]{3}\Z").match)] = None
     rate_file: Annotated[str | None, setting("an absolute path", _is_path)] = None
-    rate_url: Annotated[str | None, setting("an http:// or https:// URL", _is_rate_url)] = None
+    rate_url: Annotated[str | None, setting("an http:// or https:// URL", _is_rate_url, secret=True)] = None
     rate_pointer: Annotated[str | None, setting("a JSON pointer like /eur/last", _is_path)] = None
     rate_min: Rate = 1e-3
     rate_max: Rate = 1e15
@@ -337,11 +337,11 @@ def _disagreements_about_prices(prices: Prices) -> Iterator[tuple[KeyPath, str]]
 def _disagreements_about_alerts(alerts: Alerts) -> Iterator[tuple[KeyPath, str]]:
     """Yield the conflicts within `[alerts]`."""
     if (alerts.webhook is None) != (alerts.secret is None):
-        yield ("alerts",), "needs both webhook and secret, which signs what is posted"
+        yield ("alerts",), "needs both webhook and secret: the secret signs the alerts"
     if alerts.webhook is None:
         return
     try:
         webhook_url.parse(alerts.webhook, sandbox=alerts.allow_loopback)
     except ValueError as error:
-        local = "" if alerts.allow_loopback else "; for an address of this machine set allow_loopback"
+        local = "" if alerts.allow_loopback else "; to use an address of this machine, set allow_loopback = true"
         yield ("alerts", "webhook"), f"is refused: {str(error).removesuffix('.')}{local}"

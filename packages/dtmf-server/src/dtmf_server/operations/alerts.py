@@ -1,7 +1,7 @@
 """Alerts for operators without Prometheus: what is wrong now, and which changes have to be posted.
 
-The names, thresholds and durations are those of deploy/monitoring/alerts.yaml. An alert that is firing is posted at most once
-an hour, and once more when it is resolved.
+The names, thresholds and durations are those of deploy/monitoring/alerts.yaml. A change of state is posted, and an alert that
+continues to fire is posted again every hour.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -97,10 +97,12 @@ def lasting(found: Mapping[Key, str], since: dict[Key, int], *, wall_us: int) ->
     return {key: text for key, text in found.items() if wall_us - since.setdefault(key, wall_us) >= RULES[key[0]][0]}
 
 
-def update(tx: Tx, firing: Mapping[Key, str], *, found: Collection[Key], wall_us: int) -> list[Row]:
-    """Store which alerts are firing. Return the alerts to post now.
+def update(tx: Tx, firing: Mapping[Key, str], *, found: Collection[Key], watched_us: int, wall_us: int) -> list[Row]:
+    """Store which alerts are firing. Return the alerts to post now, the most urgent first.
 
-    `found`: every condition that holds now. One that was firing before this process started goes on firing while it holds.
+    `found`: every condition that holds now. An alert of an earlier process continues to fire while its condition holds,
+    and until this process has watched, for `watched_us` so far, as long as its rule says: a worker that has just started has
+    not failed yet.
     """
     stored = {(row["name"], row["subject"]): row for row in alerts.all_of(tx)}
     for (name, subject), text in firing.items():
@@ -108,10 +110,11 @@ def update(tx: Tx, firing: Mapping[Key, str], *, found: Collection[Key], wall_us
         if before is None or not before["is_firing"]:
             alerts.put(tx, name, subject, is_firing=True, text=text, wall_us=wall_us)
     for (name, subject), row in stored.items():
-        if row["is_firing"] and (name, subject) not in found:
+        if row["is_firing"] and (name, subject) not in found and watched_us >= RULES[name][0]:
             alerts.put(tx, name, subject, is_firing=False, text=row["text"], wall_us=wall_us)
     alerts.forget(tx, fired_before_us=wall_us - REPEAT_US)
-    return alerts.due(tx, fired_before_us=wall_us - REPEAT_US, wall_us=wall_us)
+    due = alerts.due(tx, fired_before_us=wall_us - REPEAT_US, wall_us=wall_us)
+    return sorted(due, key=lambda row: RULES[row["name"]][1] != "page")
 
 
 def posted(tx: Tx, row: Row, *, has_arrived: bool, wall_us: int) -> None:

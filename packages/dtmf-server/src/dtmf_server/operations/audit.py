@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from dtmf_server.storage import operator_actions
 from dtmf_server.storage.db import Tx
 
+OBJECT_MAX = 500
+
 
 @dataclass(frozen=True, slots=True)
 class By:
@@ -24,7 +26,7 @@ def record(
         tx,
         operator=by.operator,
         action=action,
-        object_=object_,
+        object_="".join(c if c.isprintable() else "?" for c in object_)[:OBJECT_MAX],
         reason=by.reason,
         wall_us=by.wall_us,
         account_id=account_id,

@@ -10,7 +10,7 @@ from dtmf_server.operations.catalog_columns import GROUP
 from dtmf_server.operations.import_catalog import Difference
 from dtmf_server.operations.price_jumps import COLUMNS as PRICES
 from dtmf_server.operations.price_jumps import PriceJump
-from dtmf_server.storage import catalog_lists, numbers
+from dtmf_server.storage import catalog_lists, instance, numbers
 from dtmf_server.storage.db import Row, Tx
 
 NAME = "command line"
@@ -43,6 +43,7 @@ def set_group(
     tx: Tx, group_id: str, values: Mapping[str, str], *, accepted: Collection[PriceJump], allow_free: bool = False
 ) -> Edit:
     """Change columns of a group. Raises UnknownKey, ImportErrors, FreePrices and PriceJumps."""
+    instance.lock(tx)  # first: a concurrent change of another column must not be undone
     stored = import_catalog.stored_groups(tx).get(group_id)
     if stored is None:
         raise UnknownKey(f"group {group_id!r} does not exist: dtmf-server groups list")

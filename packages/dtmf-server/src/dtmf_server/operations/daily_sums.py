@@ -1,8 +1,8 @@
 """Adds transfers to the daily sums of the ledger.
 
-An ID is drawn before its transaction commits, so a transfer may appear after one with a higher ID. Only IDs up to one that
-was the highest some time ago are added: by then the transactions that drew lower ones have ended. `verify` compares the
-sums with the transfers.
+IDs are allocated before their transactions commit, so a transfer may appear after one with a higher ID. Only transfers
+up to an ID that was the highest some time ago are added: the transactions with lower IDs have ended since.
+`verify` compares the sums with the transfers.
 """
 
 from collections.abc import Iterator

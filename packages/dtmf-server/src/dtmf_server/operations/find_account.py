@@ -1,4 +1,4 @@
-"""The operator's view of accounts: finds them by what a customer knows, and reports everything but message texts."""
+"""Finds an account by any identifier that a customer has, and reports what is stored about it, except message texts."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class UnknownAccount(Refusal):
 
 
 class SeveralAccounts(Refusal):
-    """This stands for several accounts."""
+    """This label or transaction belongs to several accounts."""
 
     status, code, title = 409, "several_accounts", "Several accounts"
 

@@ -10,7 +10,7 @@ from dtmf_server.operations import group_terms, price_jumps
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_file import CatalogFile
 from dtmf_server.operations.price_jumps import Change, PriceJump
-from dtmf_server.storage import instance, numbers
+from dtmf_server.storage import instance, numbers, supply_numbers
 from dtmf_server.storage.db import Row, Tx
 
 DEAR_SATS = 10_000_000
@@ -176,11 +176,15 @@ def _compare(file: CatalogFile, stored: Mapping[str, Mapping[str, str]], *, remo
 def _compare_numbers(tx: Tx, file: CatalogFile) -> Difference:
     known = numbers.groups_of(tx, [each.values["e164"] for each in file.entries])
     groups = numbers.group_ids(tx)
+    releasing = supply_numbers.releasing_among(tx, [each.values["e164"] for each in file.entries])
     wrong: list[Complaint] = []
     added: list[str] = []
     for entry in file.entries:
         e164, group_id = entry.values["e164"], entry.values["group_id"]
-        if group_id not in groups:
+        if e164 in releasing:
+            message = f"{e164} is being given back to its carrier: wait until it is no longer owned"
+            wrong.append(Complaint(file.name, entry.line, message, "e164", e164))
+        elif group_id not in groups:
             message = f"group {group_id!r} does not exist: import it first"
             wrong.append(Complaint(file.name, entry.line, message, "group_id", group_id))
         elif known.get(e164, group_id) != group_id:

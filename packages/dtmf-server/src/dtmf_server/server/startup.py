@@ -23,8 +23,9 @@ from dtmf_server.core.number_supply import SupplyRules, price_units
 from dtmf_server.core.refunds import RefundCaps
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, SECOND_US
-from dtmf_server.operations import account, doubt, sandbox, sign_in
+from dtmf_server.operations import account, audit, doubt, sandbox, sign_in
 from dtmf_server.operations import tokens as token_operations
+from dtmf_server.operations.audit import By
 from dtmf_server.payments.bitcoin.descriptor import SANDBOX_DESCRIPTOR, BadDescriptor, Derive, deriver, prefetching
 from dtmf_server.payments.rates import RateSource
 from dtmf_server.runtime.clock import Clock, wall_us
@@ -84,7 +85,7 @@ def attach_runtime(config: Config, url: str) -> Runtime:
     return Runtime(open_database(url), Clock(sandbox=config.mode == "sandbox"), settings_of(config), None)
 
 
-def replace_descriptor(config: Config, url: str) -> None:
+def replace_descriptor(config: Config, url: str, *, by: By) -> None:
     """Derive new addresses from the configured descriptor from now on. Raises CannotStart."""
     assert config.bitcoin.descriptor is not None, "the command requires one"
     text = config.bitcoin.descriptor.partition("#")[0]
@@ -92,10 +93,17 @@ def replace_descriptor(config: Config, url: str) -> None:
     db = open_prepared(url, config.mode, Clock(sandbox=config.mode == "sandbox"))
     found = db.write_blocking(partial(_chain_of, network=config.bitcoin.network, descriptor=text))
     if found["network"] == config.bitcoin.network:
-        db.write_blocking(partial(chain.replace_descriptor, descriptor=text))
+        db.write_blocking(partial(_replace_descriptor, text=text, by=by))
     db.close()
     if found["network"] != config.bitcoin.network:
         raise CannotStart(f"this database follows the chain {found['network']!r}, not {config.bitcoin.network!r}")
+
+
+def _replace_descriptor(tx: Tx, *, text: str, by: By) -> None:
+    """Record a digest of the new descriptor: with the descriptor itself, every address of the service could be derived."""
+    chain.replace_descriptor(tx, descriptor=text)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    audit.record(tx, by, "init --replace-descriptor", f"a descriptor with SHA-256 {digest}…")
 
 
 def _deriver(descriptor: str | None, network: str) -> Derive | None:

@@ -27,7 +27,7 @@ def due(tx: Tx, *, fired_before_us: int, wall_us: int) -> list[Row]:
     """Return the alerts to post: firing and not posted as such since an instant, or resolved after that was posted."""
     return tx.all(
         "SELECT * FROM alerts WHERE retry_wall_us <= :wall_us AND CASE WHEN is_firing"
-        " THEN fired_wall_us IS NULL OR fired_wall_us <= :fired_before_us"
+        " THEN fired_wall_us IS NULL OR fired_wall_us <= :fired_before_us OR NOT coalesce(posted_firing, :no)"
         " ELSE coalesce(posted_firing, :no) END ORDER BY changed_wall_us, name, subject",
         wall_us=wall_us,
         fired_before_us=fired_before_us,

@@ -261,8 +261,8 @@ def probe(tx: Tx, destination: str, *, by_us: int) -> None:
         tx.notify("deliveries")
 
 
-# Now, or RETRY_FLOOR_US after the last attempt: otherwise a delivery that its receiver cannot accept would be retried with
-# every other that it accepts.
+# Now, or RETRY_FLOOR_US after the last attempt: otherwise a delivery that its receiver always rejects would be retried
+# whenever the receiver accepts another one.
 _SOON = (
     "coalesce((SELECT CASE WHEN a.at_us > :attempted_after_us THEN a.at_us + :floor_us ELSE :now_us END FROM attempts a"
     " WHERE a.delivery_id = deliveries.id AND a.attempt = deliveries.attempts), :now_us)"
@@ -281,7 +281,8 @@ def make_carrier_due(tx: Tx, carrier: str, *, now_us: int, limit: int) -> int:
     link is up again. Return how many changed."""
     changed = tx.run(
         f"UPDATE deliveries SET due_at_us = {_SOON} WHERE id IN (SELECT id FROM deliveries WHERE due_at_us > :now_us"
-        f" AND {_WAITS_FOR_CARRIER} AND due_at_us > {_SOON} ORDER BY due_at_us, id LIMIT :limit FOR NO KEY UPDATE)",
+        f" AND {_WAITS_FOR_CARRIER} AND due_at_us > {_SOON} ORDER BY due_at_us, id LIMIT :limit FOR NO KEY UPDATE"
+        " SKIP LOCKED)",
         carrier=carrier,
         limit=limit,
         now_us=now_us,

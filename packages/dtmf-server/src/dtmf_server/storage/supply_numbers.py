@@ -56,6 +56,12 @@ def live_by_e164(tx: Tx, e164: str) -> Row | None:
     return tx.one(f"SELECT * FROM supply_numbers WHERE e164 = :e164 AND e164 IS NOT NULL AND {LIVE}", e164=e164)
 
 
+def releasing_among(tx: Tx, e164s: list[str]) -> set[str]:
+    """Return those of the numbers that are being given back."""
+    rows = tx.all("SELECT e164 FROM supply_numbers WHERE state = 'releasing' AND e164 = ANY(:e164s)", e164s=e164s)
+    return {row["e164"] for row in rows}
+
+
 def spent(tx: Tx, *, currency: str, now_us: int) -> Spent:
     """Return what was reserved in a currency and not returned since."""
     row = tx.one(

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import shutil
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 
@@ -28,15 +30,23 @@ Post = Callable[[Row], Awaitable[bool]]
 
 async def run_alerts(runtime: Runtime, settings: AlertSettings) -> None:
     """Look at the service every 30 s, and post every change."""
-    since: dict[Key, int] = {}
+    watch = Watch(runtime.clock.wall_us())
     async with WebhookClient(sandbox=settings.allow_loopback) as client:
         while True:
-            await step(runtime, since, partial(_post, client, settings, runtime))
+            await step(runtime, watch, partial(_post, client, settings, runtime))
             await asyncio.sleep(INTERVAL_S)
 
 
-async def step(runtime: Runtime, since: dict[Key, int], post: Post) -> None:
-    """Look once: store which alerts are firing, and post those that are due."""
+@dataclass
+class Watch:
+    """Since when a process watches, and since when each condition has held."""
+
+    started_wall_us: int
+    since: dict[Key, int] = field(default_factory=dict)
+
+
+async def step(runtime: Runtime, watch: Watch, post: Post) -> None:
+    """Look once: store which alerts are firing, and post those that are due, as far as there is time before the next look."""
     db, clock = runtime.db, runtime.clock
     wall_us = clock.wall_us()
     disk = None if runtime.folder is None else shutil.disk_usage(runtime.folder)
@@ -50,8 +60,13 @@ async def step(runtime: Runtime, since: dict[Key, int], post: Post) -> None:
         disk=None if disk is None else (disk.free, disk.total),
     )
     found = await db.read(partial(alerts.conditions, around=around))
-    firing = alerts.lasting(found, since, wall_us=wall_us)
-    for row in await db.write(partial(alerts.update, firing=firing, found=found, wall_us=wall_us)):
+    firing = alerts.lasting(found, watch.since, wall_us=wall_us)
+    watched_us, until_s = wall_us - watch.started_wall_us, time.monotonic() + INTERVAL_S
+    for row in await db.write(
+        partial(alerts.update, firing=firing, found=found, watched_us=watched_us, wall_us=wall_us)
+    ):
+        if time.monotonic() > until_s:
+            break
         has_arrived = await post(row)
         await db.write(partial(alerts.posted, row=row, has_arrived=has_arrived, wall_us=clock.wall_us()))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from math import inf
 
 from dtmf_server.carriers.base import SmsCarrier
 from dtmf_server.core.backoff import PROBE_S
@@ -16,16 +17,22 @@ DUE_AT_ONCE = 500  # per transaction
 
 async def retry_when_up(runtime: Runtime, carrier: SmsCarrier, routes: CarrierRouter) -> None:
     """Watch the carrier until cancelled. When it comes up, make the SMS that wait for it due, oldest first. While only a
-    request can show whether it works, as after repeated failures, try one of them every PROBE_S."""
-    was_up, probed_s = False, time.monotonic()
+    request can show whether it works, as after repeated failures, try one of them every PROBE_S.
+
+    An outage shorter than PROBE_S is left to the schedule, whose first retries are that soon. Otherwise each request that
+    fails alone would make everything due that the carrier refused for other reasons.
+    """
+    was_up, down_s, probed_s = False, -inf, time.monotonic()
     while True:
-        is_up = is_working(carrier)
+        is_up, now_s = is_working(carrier), time.monotonic()
+        if was_up and not is_up:
+            down_s, was_up = now_s, False
         try:
-            if is_up and not was_up:
+            if is_up and not was_up and now_s - down_s >= PROBE_S:
                 routes.recoveries += 1  # first: an attempt that fails from now on sees it
-                await _make_due(runtime, carrier.name)
-            elif not is_up and carrier.can_submit() and time.monotonic() - probed_s >= PROBE_S:
-                probed_s = time.monotonic()
+                await _make_due(runtime, carrier)
+            elif not is_up and carrier.can_submit() and now_s - probed_s >= PROBE_S:
+                probed_s = now_s
                 await runtime.db.write(
                     lambda tx: outbox.probe_carrier(tx, carrier.name, now_us=runtime.clock.now_us(tx))
                 )
@@ -38,11 +45,15 @@ async def retry_when_up(runtime: Runtime, carrier: SmsCarrier, routes: CarrierRo
 def is_working(carrier: SmsCarrier) -> bool:
     """Return whether the carrier accepts SMS, and its last exchange did not fail."""
     links = carrier.traffic()
-    return carrier.can_submit() and (not links or any(link.state == "bound" for link in links))
+    submitting = [link for link in links if link.submits]
+    return carrier.can_submit() and (not links or any(link.state == "bound" for link in submitting))
 
 
-async def _make_due(runtime: Runtime, name: str) -> None:
-    """Make the SMS that wait for the carrier due, in portions, so that other transactions wait for none of them."""
+async def _make_due(runtime: Runtime, carrier: SmsCarrier) -> None:
+    """While the carrier works, make the SMS that wait for it due, in portions, so that no other transaction waits long."""
     now_us = await runtime.db.read(runtime.clock.now_us)
-    while await runtime.db.write(lambda tx: outbox.make_carrier_due(tx, name, now_us=now_us, limit=DUE_AT_ONCE)):
-        pass
+    changed = DUE_AT_ONCE
+    while changed and is_working(carrier):
+        changed = await runtime.db.write(
+            lambda tx: outbox.make_carrier_due(tx, carrier.name, now_us=now_us, limit=DUE_AT_ONCE)
+        )

@@ -44,7 +44,7 @@ class AndroidCarrier:
         self.name, self._settings, self._context = settings.name, settings, context
         self._phone = Phone(settings, wall_us=context.wall_us, trace=context.trace)
         self._fault = ""  # why the phone can't send although the API answers
-        self._webhooks = LinkStats(f"{settings.name} webhooks", since_us=context.wall_us())
+        self._webhooks = LinkStats(f"{settings.name} webhooks", since_us=context.wall_us(), submits=False)
 
     async def run(self, sink: InboundSink) -> None:
         """Ask the phone every minute whether it is there."""

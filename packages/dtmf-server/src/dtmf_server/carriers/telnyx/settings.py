@@ -27,7 +27,8 @@ def _is_public_key(value: str) -> bool:
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        works = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        return works and not parts.query and not parts.fragment
     except ValueError:
         return False
 

@@ -19,7 +19,8 @@ _is_header = re.compile(r"[0-9A-Za-z-]{1,64}\Z").match
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        works = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        return works and not parts.query and not parts.fragment
     except ValueError:
         return False
 

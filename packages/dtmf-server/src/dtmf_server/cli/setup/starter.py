@@ -5,14 +5,16 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from dtmf_server.cli import operator
 from dtmf_server.cli.database_options import make_folder, require_current_schema, translating_open_errors, url_of
 from dtmf_server.cli.setup.catalog import Starter, import_starter
 from dtmf_server.cli.setup.plan import Plan
 from dtmf_server.config import Config
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.operations import audit
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage import instance
-from dtmf_server.storage.db import Database
+from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
 
@@ -21,8 +23,15 @@ def import_into(options: argparse.Namespace, configuration: Config, plan: Plan) 
     if plan.kind is None or not plan.numbers:
         return Starter([], [], [])
     type_, name = plan.kind.group_type, plan.name
+    by = operator.acting(options)
+
+    def import_and_record(tx: Tx) -> Starter:
+        found = import_starter(tx, plan.numbers, plan.prices, carrier=name, type_=type_)
+        audit.record(tx, by, "init", f"groups {', '.join(found.groups)}; {len(found.numbers)} numbers of {name}")
+        return found
+
     with _opened(options, configuration) as db:
-        return db.write_blocking(lambda tx: import_starter(tx, plan.numbers, plan.prices, carrier=name, type_=type_))
+        return db.write_blocking(import_and_record)
 
 
 @contextlib.contextmanager

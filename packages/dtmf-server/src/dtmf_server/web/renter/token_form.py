@@ -29,8 +29,8 @@ def label(form: Form) -> str:
 
 
 def asked(form: Form, *, wall_us: int) -> Grant:
-    """Return what restricts the new token; an empty grant if nothing does. Raises InvalidRequest."""
-    return Grant(
+    """Return what restricts the new token; an empty grant if no field is filled in. Raises InvalidRequest."""
+    grant = Grant(
         tuple(scope for scope in SCOPES if form[f"scope_{scope}"]) or None,
         _groups(form),
         _expires_us(form, wall_us=wall_us),
@@ -38,6 +38,9 @@ def asked(form: Form, *, wall_us: int) -> Grant:
         limit_of(form, "sats_per_day"),
         limit_of(form, "rentals_max"),
     )
+    if grant.is_empty and restricts(form):
+        raise InvalidRequest("groups", _("Enter what restricts the token, or leave these fields empty."))
+    return grant
 
 
 def restricts(form: Form) -> bool:
