@@ -198,6 +198,7 @@ def test_the_state_is_shown_and_doctor_names_what_only_one_side_knows(
     assert [(each["action"], each["reason"]) for each in actions] == [
         ("supply start", "prices are right"),
         ("supply stop", ""),
+        ("groups import", ""),
     ]
 
 

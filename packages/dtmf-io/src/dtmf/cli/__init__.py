@@ -17,6 +17,7 @@ from . import commands
 TYPE_CHECKING = False  # a name type checkers know; saves importing `typing`
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 INTERRUPTED_BY = 128  # the convention of shells: 128 plus the signal number, 2 for Ctrl-C
 PIPE_CLOSED = 141
@@ -25,6 +26,13 @@ _EXTRA = {"cyclopts": "cli", "rich": "cli", "segno": "cli", "dtmf_mcp": "mcp"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    code = _main(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        _forget_unwritable(stream)
+    return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # replace only the characters that the terminal can't show
     try:
@@ -35,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain_of_notes(interruption)
         return INTERRUPTED_BY + getattr(interruption, "signal", 2)
     except BrokenPipeError as error:
-        _forget_stdout()
+        _forget(sys.stdout)
         _complain_of_notes(error)
         return PIPE_CLOSED
     except OSError as error:
-        _forget_stdout()
+        _forget(sys.stdout)
         _complain_of_notes(error)
         return _complain(f"dtmf: {error.strerror or error}", 1)
     return code
@@ -92,7 +100,16 @@ def _is_styled() -> bool:
     return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _forget_stdout() -> None:
+def _forget_unwritable(stream: TextIO | None) -> None:
+    """Discard what a stream can't write because the terminal was closed; otherwise Python exits with 120."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        _forget(stream)
+
+
+def _forget(stream: TextIO | None) -> None:
     """Discard buffered output that can't be written; otherwise Python reports an error at exit."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
