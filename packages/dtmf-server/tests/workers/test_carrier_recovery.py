@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, suppress
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -183,10 +185,8 @@ async def test_a_short_outage_is_left_to_the_schedule(db: Database, waiting: lis
 
 
 def test_a_link_that_only_receives_says_nothing_about_sending() -> None:
-    carrier = Carrier()
-    carrier.is_usable = True
     links = [LinkStats("london 1", state="failing"), LinkStats("london webhooks", state="bound", submits=False)]
-    carrier.traffic = lambda: links  # type: ignore[method-assign]
-    assert not carrier_recovery.is_working(carrier)  # type: ignore[arg-type]
+    carrier: Any = SimpleNamespace(can_submit=lambda: True, traffic=lambda: links)
+    assert not carrier_recovery.is_working(carrier)
     links[0].state = "bound"
-    assert carrier_recovery.is_working(carrier)  # type: ignore[arg-type]
+    assert carrier_recovery.is_working(carrier)

@@ -74,6 +74,13 @@ def items(configuration: Config) -> Iterator[Item]:
             "renters",
             f"until the invoice is paid or expires; claims {claim} days",
         )
+    yield from _of_operators()
+    yield Item("the log: no texts, tokens or whole phone numbers", "renters", "as long as the system keeps its log")
+    yield Item("backups: all of the above, as of the time of the backup", "everyone above", "until they are deleted")
+
+
+def _of_operators() -> Iterator[Item]:
+    """Yield the data that only operators see."""
     yield Item(
         "numbers without a renter that received SMS, and how many; no text",
         "earlier renters",
@@ -87,15 +94,8 @@ def items(configuration: Config) -> Iterator[Item]:
     )
     yield Item("canary SMS of `carriers check`", "the operator", f"{canary.KEPT_US // DAY_US} days")
     yield Item(
-        "the audit log: operators' names, what they did and why",
+        "the audit log: operators' names, actions and reasons",
         "operators, and renters as account numbers, addresses or phone numbers",
         "for as long as the database exists",
     )
     yield Item("what `carriers trace` shows, masked", "renters and their correspondents", "while it runs")
-    yield Item(
-        "the audit log: operators' names, actions and reasons",
-        "operators, and renters as account numbers",
-        "for as long as the database exists",
-    )
-    yield Item("the log: no texts, tokens or whole phone numbers", "renters", "as long as the system keeps its log")
-    yield Item("backups: all of the above, as of the time of the backup", "everyone above", "until they are deleted")
