@@ -6,11 +6,14 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from dtmf_server.operations import carrier_health
 from dtmf_server.runtime import metrics
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.link_text import fault_text
 from dtmf_server.storage.db import Tx
+from dtmf_server.workers import carrier_recovery
 from harness import runtime_over
 from smpp.conftest import Bound
 from smpp.smsc import Smsc
@@ -98,7 +101,10 @@ def test_the_operator_s_commands_report_faults_and_import_the_stock(tmp_path: Pa
             assert "group xx-mobile sends with carrier paris, which is not configured" in said.out
 
 
-def test_an_sms_that_waits_for_a_carrier_is_sent_when_its_link_is_up_again(bind_on_each_engine: Binding) -> None:
+def test_an_sms_that_waits_for_a_carrier_is_sent_when_its_link_is_up_again(
+    bind_on_each_engine: Binding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carrier_recovery, "PROBE_S", 0)  # this outage takes only a moment
     bound = bind_on_each_engine()
     bound.smsc.do("set", bind=14)
     bound.smsc.do("close")
