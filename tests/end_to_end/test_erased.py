@@ -372,6 +372,16 @@ def test_message_parts_of_a_removed_carrier_are_eventually_erased(lived: Lived, 
     assert "parts.octets" not in columns_with(db, CANARY)
 
 
+def test_parts_of_a_long_sms_are_not_erased_before_the_others_may_have_arrived(lived: Lived, db: Database) -> None:
+    """Also where texts are erased as soon as a rental ends: the parts were acknowledged."""
+    from dtmf_server.operations import retention
+
+    db.write_blocking(lambda tx: retention.forget_parts(tx, wall_us=START_US + DAY_US, retention_us=0))
+    assert "parts.octets" in columns_with(db, CANARY)
+    db.write_blocking(lambda tx: retention.forget_parts(tx, wall_us=START_US + 3 * DAY_US, retention_us=0))
+    assert "parts.octets" not in columns_with(db, CANARY)
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_long_read_transaction_only_delays_the_erasure(lived: Lived, db: Database, tmp_path: Path) -> None:
     import asyncio

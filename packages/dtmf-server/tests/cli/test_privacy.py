@@ -26,5 +26,6 @@ def test_the_list_is_printed_without_a_database(
 def test_settings_change_the_list() -> None:
     usual = {item.data: item.stored for item in items(Config())}
     changed = {item.data: item.stored for item in items(Config(retention=Retention(0), signup=Signup(paid=True)))}
-    assert usual["parts of incomplete SMS"] == "30 days" and changed["parts of incomplete SMS"] == "0 days"
+    assert usual["parts of incomplete SMS"] == "30 days at most"
+    assert changed["parts of incomplete SMS"] == "2 days at most"
     assert {*changed} - {*usual} == {"a keyed hash of the network that signed up"}

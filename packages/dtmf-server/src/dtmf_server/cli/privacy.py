@@ -55,7 +55,8 @@ def items(configuration: Config) -> Iterator[Item]:
     yield Item("labels of tokens and rentals", "renters", UNTIL_DELETED)
     yield Item("the texts of SMS, and replies of webhook receivers", "renters and their correspondents", texts)
     yield Item("senders and recipients of SMS", "renters and their correspondents", UNTIL_DELETED)
-    yield Item("parts of incomplete SMS", "renters and their correspondents", f"{days} days")
+    parts_days = max(days, retention.PARTS_KEPT_US // DAY_US)
+    yield Item("parts of incomplete SMS", "renters and their correspondents", f"{parts_days} days at most")
     yield Item("forwarding numbers and webhook URLs", "renters", UNTIL_DELETED)
     hours = retention.IDEMPOTENCY_KEPT_US // HOUR_US
     yield Item("answers to requests with an Idempotency-Key", "renters", f"{hours} hours")

@@ -6,6 +6,7 @@ from dtmf_server.storage.db import Tx
 
 ERASE_MAX = 200  # rentals in one transaction
 IDEMPOTENCY_KEPT_US = 2 * DAY_US  # of wall time
+PARTS_KEPT_US = 2 * DAY_US  # at least: a long SMS waits for its parts for up to a day
 
 
 def erase(tx: Tx, *, now_us: int, retention_us: int) -> int:
@@ -21,8 +22,9 @@ def erase(tx: Tx, *, now_us: int, retention_us: int) -> int:
 
 
 def forget_parts(tx: Tx, *, wall_us: int, retention_us: int) -> int:
-    """Delete parts of SMS that have waited for the others as long as texts are stored. Return how many."""
-    return message_parts.forget(tx, before_wall_us=wall_us - retention_us)
+    """Delete parts of SMS that have waited for the others as long as texts are stored, at least PARTS_KEPT_US. Return how
+    many."""
+    return message_parts.forget(tx, before_wall_us=wall_us - max(retention_us, PARTS_KEPT_US))
 
 
 def forget_idempotency_keys(tx: Tx, *, wall_us: int) -> int:
