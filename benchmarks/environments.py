@@ -1,5 +1,6 @@
 """Virtual environments for the benchmarks, one per competitor, cached in the user's cache folder."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -27,7 +28,14 @@ OURS = ("dtmf", "engines")  # these also get this tree's client
 
 
 def python_of(name: str) -> Path:
-    """Return the interpreter of an environment, creating it on first use."""
+    """Return the interpreter of an environment, creating it on first use. Benchmarks that run at once wait for each other."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _created(name)
+
+
+def _created(name: str) -> Path:
     packages, ours = PACKAGES[name], str(SOURCES[0]) if name in OURS else ""
     folder = CACHE / f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
     python, stamp, wanted = folder / "bin" / "python", folder / "installed", "\n".join([*packages, ours])
