@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
+from dtmf_server.core.backoff import Verdict
 from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.receipt_refs import canonical, spellings
-from dtmf_server.operations import account, deliver, ingest, receipts, rent, send, submit, verify
-from dtmf_server.storage import carriers, messages
+from dtmf_server.core.submission import Segments
+from dtmf_server.operations import account, deliver, doubt, ingest, receipts, rent, send, submit, verify
+from dtmf_server.storage import canaries, carriers, messages
 from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.delivery_log import Attempt
 from harness import DAY_US, START_US, give_coins, open_account
@@ -62,6 +64,25 @@ class Sender:
             before_commit()
 
         self.db.write_blocking(hand_over)
+
+    def doubted(self) -> int:
+        """Send an SMS whose submit the carrier does not answer."""
+        message_id = self.sends()
+        (work,) = self.db.write_blocking(
+            lambda tx: deliver.claim(tx, now_us=START_US, wall_us=START_US, lease_us=1, limit=9, except_destinations=[])
+        )
+        unanswered = deliver.FailedAttempt(
+            work, Verdict.RETRY, Attempt(START_US, 0, None, "no answer", None), None, 0.0
+        )
+        what = {"carrier": "london", "segments": Segments(1, {}, (1,)), "now_us": START_US, "wall_us": START_US}
+        self.db.write_blocking(lambda tx: doubt.begin(tx, unanswered, message_id, **what))
+        return message_id
+
+    def tested_to(self, e164: str) -> None:
+        """Send an operator's test from the account's number."""
+        what = {"carrier": "london", "e164": e164, "sender": self.e164, "sent_by": "london", "text": "code 777777"}
+        run = self.db.write_blocking(lambda tx: canaries.add(tx, **what, wall_us=START_US))
+        self.db.write_blocking(lambda tx: canaries.set_state(tx, run, "submitted", wall_us=START_US))
 
     def sent_under(self, *refs: str, text: str = "hello") -> int:
         message_id = self.sends(text=text)
@@ -163,6 +184,15 @@ def test_a_receipt_concurrent_with_the_answer_to_its_submit_matches(sender: Send
     sender.taken(message_id, "26", before_commit=cross)
     told.join()
     assert sender.message(message_id)[0] == "delivered"
+
+
+@pytest.mark.parametrize(("tested", "status"), [(False, "delivered"), (True, "in_doubt")])
+def test_the_receipt_of_an_operators_test_settles_no_sms_in_doubt(sender: Sender, tested: bool, status: str) -> None:
+    message_id = sender.doubted()
+    if tested:
+        sender.tested_to(PHONE)
+    sender.told(Receipt("77", True, "", sender=PHONE, to=sender.e164))
+    assert sender.message(message_id)[0] == status
 
 
 def test_a_reference_matches_as_written_before_it_matches_in_the_other_base(sender: Sender) -> None:

@@ -10,7 +10,7 @@ from dtmf_server.core.inbound import Receipt
 from dtmf_server.core.receipt_refs import canonical, spellings
 from dtmf_server.core.units import DAY_US, HOUR_US
 from dtmf_server.operations import send
-from dtmf_server.storage import accounts, in_flight, messages, submissions
+from dtmf_server.storage import accounts, canaries, in_flight, messages, submissions
 from dtmf_server.storage.db import Row, Tx
 
 KEPT_US = 8 * DAY_US  # receipts arrive within the SMSC's validity period, rarely more than 72 h
@@ -31,8 +31,8 @@ def apply(tx: Tx, carrier: str, receipt: Receipt, *, now_us: int, wall_us: int) 
     """Update the message: it is delivered once every segment is, and fails and is refunded with the first segment that fails.
 
     A receipt with an unknown reference settles the SMS in doubt that it identifies by our own ID, or else the oldest one
-    in doubt between the same two numbers. One that matches nothing yet is stored for a while: it may have arrived before the
-    response to the submit.
+    in doubt between the same two numbers, unless a test of the operator's was sent between them. One that matches nothing
+    yet is stored for a while: it may have arrived before the response to the submit.
     """
     if receipt.message_id >= canary.FIRST_ID:  # of a test of the operator's
         return
@@ -105,7 +105,14 @@ def _in_doubt(tx: Tx, receipt: Receipt) -> int | None:
     if not phone or not receipt.to:
         return None
     doubts, is_busy = in_flight.between(tx, sender=receipt.to, phone=phone)
-    return doubts[0] if doubts and not is_busy else None
+    if not doubts or is_busy or _is_tested(tx, receipt.to, phone):
+        return None
+    return doubts[0]
+
+
+def _is_tested(tx: Tx, sender: str, phone: str) -> bool:
+    """Return whether a receipt between these two numbers may be about a test of `carriers check --receive`."""
+    return any(_last_digits(sender) == _last_digits(tested) for tested in canaries.senders_to(tx, phone))
 
 
 def _end_doubt(tx: Tx, message_id: int, *, state: str, reason: str | None, now_us: int) -> None:

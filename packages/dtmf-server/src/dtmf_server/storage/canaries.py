@@ -84,6 +84,12 @@ def of_numbers(tx: Tx, e164s: Sequence[str]) -> list[Row]:
     )
 
 
+def senders_to(tx: Tx, phone: str) -> list[str]:
+    """Return the senders of the tests that a carrier may have, to the number that ends with these digits."""
+    rows = tx.all("SELECT e164, sender FROM canary_runs WHERE state NOT IN ('waiting', 'not_sent')")
+    return [row["sender"] for row in rows if row["e164"].endswith(phone)]
+
+
 def put_result(tx: Tx, *, e164: str, carrier: str, kind: str, result: str, wall_us: int) -> None:
     """Replace the last result of this number, carrier and kind."""
     tx.run(
