@@ -1,5 +1,7 @@
 """A rental that received nothing is refunded as its group says, never more than the caps, and never for nothing."""
 
+import json
+
 import pytest
 
 from dtmf_server.core.inbound import InboundMessage
@@ -8,7 +10,7 @@ from dtmf_server.core.token_grant import Grant
 from dtmf_server.operations import account, close_account, meter, rent, rental_refunds, send, tokens, verify
 from dtmf_server.operations.ledger import open_ledger
 from dtmf_server.operations.receive import receive_many
-from dtmf_server.storage import carriers, numbers
+from dtmf_server.storage import carriers, events, numbers
 from dtmf_server.storage import tokens as stored_tokens
 from dtmf_server.storage.db import Database, Row, Tx
 from effort import REFUND_ACCOUNTS
@@ -55,6 +57,9 @@ class Renter:
         rows = self.db.read_blocking(lambda tx: account.transactions(tx, self.id, after=0, limit=1000))
         return sum(row["amount"] for row in rows if row["kind"] == "rental_refunded")
 
+    def events(self) -> list[Row]:
+        return self.db.read_blocking(lambda tx: events.of_account(tx, self.id, after=0, limit=1000))
+
     def receives(self, rental: Row, at_us: int) -> None:
         sms = InboundMessage(rental["e164"], "+1234", "hello")
         self.db.write_blocking(lambda tx: receive_many(tx, [sms], now_us=at_us))
@@ -69,12 +74,16 @@ def decide(db: Database, at_us: int) -> None:
 
 def test_an_unused_rental_is_refunded_at_once_by_the_service(db: Database) -> None:
     renter = Renter(db)
-    renter.ends(renter.rents(), START_US + 9 * MINUTE_US)
+    rental = renter.rents()
+    renter.ends(rental, START_US + 9 * MINUTE_US)
     assert renter.refunded() == 10 * MINUTE * PERCENT // 100
     (row,) = db.read_blocking(lambda tx: tx.all("SELECT debit, credit FROM transfers WHERE kind = 'rental_refunded'"))
     assert (row["debit"], row["credit"]) == (2, renter.id), "from the service's revenue"
     decide(db, START_US + DAY_US)
     assert renter.refunded() == 10 * MINUTE * PERCENT // 100, "once"
+    found = [event for event in renter.events() if event["kind"].startswith("rental.")]
+    assert [event["kind"] for event in found] == ["rental.ended", "rental.refunded"]
+    assert json.loads(found[1]["data"]) == {"e164": rental["e164"], "amount": 10 * MINUTE * PERCENT // 100}
     assert db.read_blocking(verify.differences) == []
 
 

@@ -190,6 +190,15 @@ class RentalEndedEvent(_Event):
 
 
 @final
+class RentalRefundedEvent(_Event):
+    """A rental that received nothing was refunded, in part or in full."""
+
+    kind: Literal["rental.refunded"]
+    e164: str
+    amount: int
+
+
+@final
 class ActionDisabledEvent(_Event):
     """A webhook was switched off: a number's, or the account's (`e164` is None)."""
 
@@ -210,7 +219,13 @@ class DeliveryParkedEvent(_Event):
 
 
 Event: TypeAlias = (
-    MessageEvent | DepositEvent | BalanceLowEvent | RentalEndedEvent | ActionDisabledEvent | DeliveryParkedEvent
+    MessageEvent
+    | DepositEvent
+    | BalanceLowEvent
+    | RentalEndedEvent
+    | RentalRefundedEvent
+    | ActionDisabledEvent
+    | DeliveryParkedEvent
 )
 """An event of the account, of the type that its `kind` names. Ignore kinds that you don't know."""
 

@@ -16,6 +16,7 @@ from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.token_limits import TokenBudgets
 from dtmf_server.storage import instance, rental_refunds
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.events import Event
 
 DECIDED_MAX = 200  # rentals in one transaction
 UNLIMITED = b""  # the network of a rental that no network's cap limits
@@ -81,6 +82,8 @@ def _refund(tx: Tx, ledger: Ledger, rental: Row, caps: RefundCaps) -> None:
         budgets.refund(rental["token_id"], sats, is_live=False)
         budgets.store()
     ledger.refund(rental["account_id"], sats, kind=Kind.RENTAL_REFUNDED, unique_ref=ref, reference=rental["e164"])
+    data = {"e164": rental["e164"], "amount": sats}
+    ledger.add_event(Event(rental["account_id"], ledger.now_us(rental["account_id"]), "rental.refunded", data=data))
 
 
 def _is_within_caps(tx: Tx, rental: Row, caps: RefundCaps, *, day: int, sats: int) -> bool:

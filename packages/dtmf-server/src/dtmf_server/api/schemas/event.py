@@ -21,6 +21,7 @@ Kind = Literal[
     "deposit.gone",
     "balance.low",
     "rental.ended",
+    "rental.refunded",
     "action.disabled",
     "delivery.parked",
 ]
@@ -48,7 +49,7 @@ class Event(Struct):
         int | UnsetType, Meta(description="deposit.credited by lightning: its id in GET /invoices")
     ] = UNSET
     payment_hash: Annotated[str | UnsetType, Meta(description="deposit.credited by lightning")] = UNSET
-    amount: Annotated[responses.Sats | UnsetType, Meta(description="deposit.…: satoshis")] = UNSET
+    amount: Annotated[responses.Sats | UnsetType, Meta(description="deposit.…, rental.refunded: satoshis")] = UNSET
     confirmations: Annotated[
         int | UnsetType, Meta(description="deposit.… by bitcoin: number at the time of the event")
     ] = UNSET
