@@ -14,6 +14,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dtmf
 PACKAGES = {
     "starlette": ["starlette==1.10.0", "msgspec==0.22.0", "uvicorn==0.54.0", "httptools==0.9.0", "uvloop==0.23.0"],
     "dtmf": ["httpx2==2.16.2"],
+    "dtmf-aiohttp": ["httpx2==2.16.2", "aiohttp==3.14.5"],
     "twilio": ["twilio==9.13.0"],
     "plivo": ["plivo==4.63.0"],
     "stripe": ["stripe==16.1.0"],
@@ -24,7 +25,7 @@ PACKAGES = {
     "engines": ["httpx2==2.16.2", "pyreqwest==0.15.1", "aiohttp==3.14.5"],
 }
 
-OURS = ("dtmf", "engines")  # these also get this tree's client
+OURS = ("dtmf", "dtmf-aiohttp", "engines")  # these also get this tree's client
 
 
 def python_of(name: str) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dtmf import DTMF, AsyncDTMF, sender
+from dtmf import DTMF, AsyncDTMF, http_transport, sender
 
 from .stub import Stub
 
@@ -60,10 +60,26 @@ def stub() -> Iterator[Stub]:
     server.close()
 
 
-@pytest.fixture(params=["DTMF", "AsyncDTMF"])
-def connect(request: pytest.FixtureRequest, stub: Stub) -> Iterator[Callable[..., Any]]:
+CLIENTS = ["DTMF", "AsyncDTMF"]
+OVER_AIOHTTP = "AsyncDTMF over aiohttp"
+NETWORK_TESTS = ("http_transport", "lifecycle", "environment", "interrupted")  # these run on it too
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that use `connect` with each client, and those of the network with both engines of AsyncDTMF."""
+    if "connect" in metafunc.fixturenames:
+        clients = [*CLIENTS, OVER_AIOHTTP] if metafunc.module.__name__.endswith(NETWORK_TESTS) else CLIENTS
+        metafunc.parametrize("connect", clients, indirect=True)
+
+
+@pytest.fixture
+def connect(
+    request: pytest.FixtureRequest, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Any]]:
     """Create a client of the stub. Arguments are passed to the constructor."""
     opened: list[Any] = []
+    if request.param == "AsyncDTMF":
+        monkeypatch.setattr(http_transport, "find_spec", lambda _name: None)
 
     def make(token: str = TOKEN, **named: Any) -> Any:
         named.setdefault("base_url", stub.url)
@@ -71,7 +87,7 @@ def connect(request: pytest.FixtureRequest, stub: Stub) -> Iterator[Callable[...
         opened.append(client)
         return client
 
-    make.kind = request.param  # type: ignore[attr-defined]  # for the few tests with a custom transport
+    make.kind = request.param.split()[0]  # type: ignore[attr-defined]  # for the few tests with a custom transport
     with asyncio.Runner() as runner:
         yield make
         for client in opened:

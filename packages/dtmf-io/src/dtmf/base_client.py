@@ -160,11 +160,11 @@ class AsyncioClient(BaseClient):
             return self._transport
         engine = self._engines.get(here)
         if engine is None:
-            from .http_transport import AsyncHttpTransport  # noqa: PLC0415  # as above
+            from .http_transport import async_engine  # noqa: PLC0415  # as above
 
             for other in [place for place in self._engines if place[1].is_closed()]:
                 self._engines.pop(other, None)
-            engine = self._engines.setdefault(here, AsyncHttpTransport(*self._settings.route))
+            engine = self._engines.setdefault(here, async_engine(*self._settings.route))
         return engine
 
     async def _pages(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import ssl
 from contextlib import aclosing
+from importlib.util import find_spec
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 from weakref import finalize
 
@@ -23,13 +24,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .proxies import Route
+    from .transport import AsyncTransport
 
 _BODY_MAX_BYTES = 32 * 1024 * 1024
+CONNECTIONS_MAX = 1_000  # the usual number of open files per process: a wait holds a connection while it polls
+KEEPALIVE_S = 4.0  # servers usually close idle connections after 5 s
 _WAIT_MIN_S = 0.001  # for a socket, 0 means "do not wait at all"
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
-_TRANSIENT = (httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError)
-_NEVER_SENT = (httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError)
 _TRANSIENT_STATUSES = {408, 429}  # and 500 or above
+
+
+class Failures(NamedTuple):
+    """The exceptions of an HTTP library: timeouts, those before a request was sent, and those that a retry may avoid."""
+
+    timeout: type[Exception]
+    never_sent: tuple[type[Exception], ...]
+    transient: tuple[type[Exception], ...]
+
+
+_FAILURES = Failures(
+    timeout=httpcore2.TimeoutException,
+    never_sent=(httpcore2.ConnectError, httpcore2.ConnectTimeout, httpcore2.PoolTimeout, httpcore2.ProxyError),
+    transient=(httpcore2.NetworkError, httpcore2.RemoteProtocolError, OSError),
+)
 
 
 class HttpTransport:
@@ -54,13 +71,13 @@ class HttpTransport:
                 body = bytearray()
                 for part in response.iter_stream():
                     body += part
-                    _check_size(body)
+                    check_size(body)
             finally:
                 response.close()
         except DTMFError:
             raise
         except Exception as failure:  # translates every error of httpcore2, h11, ssl and the resolver
-            raise _translated(failure, request, self._route) from failure
+            raise translated(failure, request, self._route) from failure
         return _reply(response, body, request, self._route)
 
     def close(self) -> None:
@@ -94,18 +111,30 @@ class AsyncHttpTransport:
                 async with aclosing(response.aiter_stream()) as parts:
                     async for part in parts:
                         body += part
-                        _check_size(body)
+                        check_size(body)
             finally:
                 await response.aclose()
         except DTMFError:
             raise
         except Exception as failure:  # translates every error of httpcore2, h11, ssl and the resolver
-            raise _translated(failure, request, self._route) from failure
+            raise translated(failure, request, self._route) from failure
         return _reply(response, body, request, self._route)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
+
+
+def async_engine(base_url: str, ca: str | None = None, proxy: str | None = None) -> AsyncTransport:
+    """Return the engine for the running event loop: aiohttp if it is installed, unless there is a proxy.
+    Raises ConnectionFailedError for an unusable proxy or unusable certificates."""
+    if find_spec("aiohttp"):
+        route, options = _pool_options(base_url, ca, proxy)
+        if not options["proxy"]:
+            from .aiohttp_transport import AiohttpTransport  # noqa: PLC0415  # imported only where it is used
+
+            return AiohttpTransport(route, options["ssl_context"])
+    return AsyncHttpTransport(base_url, ca, proxy)
 
 
 class _Address:
@@ -177,8 +206,7 @@ def _left_s(deadline_s: float | None) -> float | None:
 
 
 def _pool_options(base_url: str, ca: str | None, given: str | None) -> tuple[Route | None, dict[str, Any]]:
-    """Return the route and the options of both pools. Idle connections close before servers usually drop them, at 5 s.
-    A wait holds a connection while it polls, so the limit is the usual number of open files per process."""
+    """Return the route and the options of both pools."""
     route = None
     if given or any(name.lower() in _PROXY_VARIABLES for name in os.environ):
         from .proxies import require_socks, route_over, route_to  # noqa: PLC0415  # takes 10 ms; few environments have a proxy
@@ -191,10 +219,16 @@ def _pool_options(base_url: str, ca: str | None, given: str | None) -> tuple[Rou
         tls = tls_context(base_url, ca)
     if proxy and proxy.url.scheme == b"https":
         proxy.ssl_context = tls_context(base_url, ca)
-    return route, {"ssl_context": tls, "proxy": proxy, "max_connections": 1_000, "keepalive_expiry": 4.0}
+    return route, {
+        "ssl_context": tls,
+        "proxy": proxy,
+        "max_connections": CONNECTIONS_MAX,
+        "keepalive_expiry": KEEPALIVE_S,
+    }
 
 
-def _check_size(body: bytearray) -> None:
+def check_size(body: bytearray) -> None:
+    """Raise ServerError if a body is too long."""
     if len(body) > _BODY_MAX_BYTES:
         raise ServerError(f"the service's response is longer than {_BODY_MAX_BYTES:,} bytes; the rest was not read")
 
@@ -222,21 +256,21 @@ def _is_transient(status: int) -> bool:
     return status in _TRANSIENT_STATUSES or status >= 500
 
 
-def _translated(failure: Exception, request: Request, route: Route | None) -> DTMFError:
+def translated(failure: Exception, request: Request, route: Route | None, failures: Failures = _FAILURES) -> DTMFError:
     """Build the error for a failed attempt. It names the environment variables that the failure depends on."""
     via = route.via if route else ""
-    if isinstance(failure, httpcore2.TimeoutException):
+    if isinstance(failure, failures.timeout):
         error: DTMFError = TimedOutError(
             f"no response from {request.base_url}{f' {via}' if via else ''} in time ({type(failure).__name__})"
         )
     else:
-        reason, permanent = _reason(failure)
+        reason, permanent = _reason(failure, failures.transient)
         error = connection_failed(request.base_url, reason, permanent=permanent, via=via)
-    error.sent = not isinstance(failure, _NEVER_SENT)
+    error.sent = not isinstance(failure, failures.never_sent)
     return error
 
 
-def _reason(failure: Exception) -> tuple[str, bool]:
+def _reason(failure: Exception, transient: tuple[type[Exception], ...]) -> tuple[str, bool]:
     """Return why an attempt failed, and whether a retry would fail too."""
     if isinstance(failure, httpcore2.ProxyError):
         status = str(failure)[:3]
@@ -247,7 +281,7 @@ def _reason(failure: Exception) -> tuple[str, bool]:
     worded = os.strerror(root.errno) if isinstance(root, ConnectionError) and root.errno else str(root)
     if is_untrusted and (variable := trust_variable()):
         worded += f"; the environment variable {variable} sets the trusted certificates"
-    return worded or type(root).__name__, is_untrusted or not isinstance(failure, _TRANSIENT)
+    return worded or type(root).__name__, is_untrusted or not isinstance(failure, transient)
 
 
 def _root(failure: BaseException) -> BaseException:
