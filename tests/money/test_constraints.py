@@ -15,6 +15,7 @@ from dtmf_server.storage import schema
 from dtmf_server.storage.db import Database, Tx
 from harness import DAY_US, MINUTE_US, START_US, open_account
 from money.constraint_cases import CHANGES_OF_THE_BOOKS, CHANGES_ON, WRONG_STATES
+from money.lightning_constraint_cases import LIGHTNING_STATES
 
 GUARDED = (
     schema.accounts,
@@ -28,7 +29,10 @@ GUARDED = (
     schema.tokens,
     schema.rental_refunds,
     schema.refund_totals,
+    schema.lightning_nodes,
+    schema.lightning_invoices,
 )
+EVERY_STATE = WRONG_STATES + LIGHTNING_STATES
 Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseException)
 
 
@@ -61,6 +65,7 @@ def names(db: Database) -> dict[str, object]:
             "message": message_id,
             "sent": sent["id"],
             "deposit": known["id"],
+            "invoice": _open_invoices(tx, account_id),
         }
 
     found = db.write_blocking(happen)
@@ -69,6 +74,23 @@ def names(db: Database) -> dict[str, object]:
     )
     assert [(row["from_minute"], row["to_minute"]) for row in bookings] == [(0, 1), (1, 4)]
     return found
+
+
+def _open_invoices(tx: Tx, account_id: int) -> int:
+    """Add a node and two open invoices. Return the ID of the first one."""
+    tx.run("INSERT INTO lightning_nodes (identity, backend) VALUES ('node', 'simulator')")
+    for name in ("one", "two"):
+        tx.run(
+            "INSERT INTO lightning_invoices (account_id, external_id, payment_hash, bolt11, description, created_at_us,"
+            " created_wall_us, expires_at_us, state, is_newcomer)"
+            " VALUES (:account_id, :name, :name, :name, '', 0, 0, 1, 'open', :no)",
+            account_id=account_id,
+            name=name,
+            no=False,
+        )
+    first = tx.one("SELECT id FROM lightning_invoices WHERE external_id = 'one'")
+    assert first is not None
+    return int(first["id"])
 
 
 def complaint(db: Database, statement: str, names: dict[str, object]) -> str:
@@ -101,7 +123,7 @@ COLUMNS = {name: columns for table in GUARDED for name, columns in _columns(tabl
 
 
 def test_every_invalid_state_is_rejected_by_its_constraint(db: Database, names: dict[str, object]) -> None:
-    for constraint, wrong, statement in WRONG_STATES:
+    for constraint, wrong, statement in EVERY_STATE:
         said = complaint(db, statement, names)
         assert named_by(constraint, db.dialect.name) in said, f"{wrong}: rejected, but by another constraint: {said}"
     assert db.read_blocking(verify.differences) == []
@@ -114,7 +136,7 @@ def test_every_money_constraint_is_tested_with_an_invalid_state() -> None:
         for constraint in table.constraints
         if isinstance(constraint, CheckConstraint | UniqueConstraint)
     } | {str(index.name) for table in GUARDED for index in table.indexes if index.unique}
-    assert guards - {constraint for constraint, _, _ in WRONG_STATES} == set()
+    assert guards - {constraint for constraint, _, _ in EVERY_STATE} == set()
 
 
 def test_the_books_can_only_be_appended_to(db: Database, names: dict[str, object]) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from dtmf_server.operations import rent
+from dtmf_server.operations import rent, rent_offers
 from dtmf_server.storage.db import Database, Row
 from harness import START_US, give_coins, new_token, open_account
 from support.visitor import Page, Visitor
@@ -65,6 +67,24 @@ def test_a_paid_offer_is_rented_once(renter: Visitor, db: Database, account_id: 
     assert done.path == f"/numbers/{NUMBER}" and "is yours" in done.text
     for again in (renter.send(page, ACCEPT), renter.open(f"{GROUP}?invoice=1")):  # a second tab, and Back
         assert again.path == f"/numbers/{NUMBER}"
+    assert [row["e164"] for row in rentals(db)] == [NUMBER] and balance(db, account_id) == 0
+
+
+def test_a_crash_between_the_credit_and_the_rental_leaves_the_balance_and_the_offer(
+    renter: Visitor, db: Database, account_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = renter.send(choose(renter, e164=NUMBER), "/sandbox/pay")
+
+    def crash(*arguments: Any, **named: Any) -> None:
+        rent.start(*arguments, **named)
+        raise OSError("the process was killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rent_offers, "rent", SimpleNamespace(start=crash))
+        assert renter.send(page, ACCEPT).status == 500
+    assert rentals(db) == [] and balance(db, account_id) == 13
+    later = renter.open(f"{GROUP}?invoice=1")
+    assert submits_itself(later) and renter.send(later, ACCEPT).path == f"/numbers/{NUMBER}"
     assert [row["e164"] for row in rentals(db)] == [NUMBER] and balance(db, account_id) == 0
 
 
