@@ -97,7 +97,7 @@ def test_every_page_warns_while_the_balance_is_low_and_after_it_ran_out(
 
 def test_a_rental_ended_by_its_renter_says_so_without_a_warning(renter: Visitor, db: Database, e164: str) -> None:
     receive(db, e164, "Your code is 604118")
-    assert "You can find the messages" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
+    assert "You can find its messages" in renter.do(f"/numbers/{e164}/end", f"/numbers/{e164}/end").text
     page = renter.open(f"/numbers/{e164}")
     assert page.status == 200 and "ended by you" in page.text and "604118" in page.text
     assert "money ran out" not in renter.open("/messages").text

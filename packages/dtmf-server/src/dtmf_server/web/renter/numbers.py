@@ -79,7 +79,7 @@ async def post_end(request: Request) -> Response[Any]:
     def end(tx: Tx, visit: Caller, form: Form) -> str:
         chosen, caps = _chosen(form["numbers"].split()), runtime_of(request).settings.refund_caps
         count = rent.end_several(tx, visit.account_id, chosen, now_us=visit.now_us, refund_caps=caps)
-        return "/numbers?done=ended" if count else "/rentals/end"
+        return "/numbers?done=several-ended" if count else "/rentals/end"
 
     return await views.handle_form(request, end)
 
