@@ -56,6 +56,8 @@ def account(*, json: Json = False) -> None:
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
     debt = usage.get("debt", 0)  # older services don't report it
     owed = [("Debt", f"{format_int(debt)} sats; paid first from the next credit")] if debt else []
+    if usage.get("suspended"):
+        owed = [("Suspended", "you can only read and top up; ask the operator"), *owed]
     ahead = []
     if clock is not None and clock["offset_s"]:
         ahead = [("Clock", f"{format_minute(clock['now'])} UTC, {clock_offset(clock['offset_s'])}")]

@@ -3,6 +3,7 @@
 from dtmf_server.core.days import day_name
 from dtmf_server.operations import verify, verify_limits
 from dtmf_server.operations.daily_sums import WrongDailySum
+from dtmf_server.operations.verify_suspended import WaitsWhileSuspended
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 
 
@@ -20,7 +21,7 @@ def difference_text(found: verify.Difference) -> str:
             return _ledger_text(found)
         case verify.WrongShares() | verify.WrongSums() | verify.WrongMinuteCost():
             return _sum_text(found)
-        case verify.WrongMessageCost() | verify.WrongMessageState():
+        case verify.WrongMessageCost() | verify.WrongMessageState() | WaitsWhileSuspended():
             return _message_text(found)
         case (
             verify.WrongDeposit()
@@ -123,7 +124,9 @@ def _sum_text(found: verify.WrongShares | verify.WrongSums | verify.WrongMinuteC
             )
 
 
-def _message_text(found: verify.WrongMessageCost | verify.WrongMessageState) -> str:
+def _message_text(found: verify.WrongMessageCost | verify.WrongMessageState | WaitsWhileSuspended) -> str:
+    if isinstance(found, WaitsWhileSuspended):
+        return f"delivery {found.delivery_id}: waits to be delivered, but account {found.account_id} is suspended"
     if isinstance(found, verify.WrongMessageCost):
         return (
             f"message {found.message_id}: costs {found.cost_sats} satoshis, but {found.booked_sats} are booked for it"

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from dtmf_server.core import billing, low_balance, money
 from dtmf_server.core.billing import NEVER_US, LiveRental
-from dtmf_server.core.errors import InsufficientFunds
+from dtmf_server.core.errors import AccountSuspended, InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.units import DAY_US, MINUTE_US
@@ -79,6 +79,11 @@ class Ledger:
         """Return True if every account is settled up to `now_us`: always, except for a portion that is followed by
         others."""
         return not any(a.is_out_of_money(now_us) or a.has_reached_limit(now_us) for a in self.accounts.values())
+
+    def require_active(self, account_id: int) -> None:
+        """Raise AccountSuspended if the operator has suspended the account."""
+        if self.accounts[account_id].suspended_at_us is not None:
+            raise AccountSuspended
 
     def require(self, account_id: int, amount: int) -> None:
         """Raise InsufficientFunds unless the account can spend `amount`."""
@@ -148,6 +153,7 @@ class Ledger:
     def start(self, account_id: int, rental: LiveRental, *, setup_cost: int, e164: str) -> None:
         """Pay a new rental's set-up and first minute; its minutes are charged from now on."""
         account = self.accounts[account_id]
+        self.require_active(account_id)
         self.require(account_id, setup_cost + rental.cost_per_minute)
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
         ref, minutes = f"{rental.rental_id}:0", (rental.rental_id, 0, 1)

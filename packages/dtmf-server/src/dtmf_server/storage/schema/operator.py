@@ -17,6 +17,7 @@ operator_actions = Table(
     Column("sats", BigInteger),  # what it moved
     Column("reason", Text, CheckConstraint("length(reason) <= 500", name="reason"), nullable=False),
     Index("ix_operator_actions_account_id_id", "account_id", "id"),
+    Index("ix_operator_actions_at_wall_us", "at_wall_us"),
 )
 
 # Transfers by UTC day (days since 1970), kind and accounts; all customers are one account, 0. They contain the transfers
