@@ -1,4 +1,4 @@
-"""`dtmf-server accounts suspend|resume`: each is recorded, repeated ones and bad input are refused."""
+"""`dtmf-server accounts suspend|resume|credit|debit|refund|close`: each is recorded, and bad input is refused."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from dtmf_server.cli.main import main
-from dtmf_server.operations import rent
+from dtmf_server.operations import account, rent
+from dtmf_server.runtime.clock import wall_us
 from dtmf_server.storage import operator_actions
 from dtmf_server.storage.db import Database
 from harness import START_US, give_coins, open_account
@@ -80,3 +81,83 @@ def test_a_reason_and_an_account_id_are_required(db: Database, run: Run, argumen
         run("accounts", *arguments)
     assert ended.value.code == 2
     assert recorded(db) == []
+
+
+def test_credits_and_debits_are_recorded_and_booked_once(db: Database, run: Run, account_id: int) -> None:
+    credit = ("accounts", "credit", str(account_id), "500", "--reference", "ticket 7", "--text", "sorry", *WHY)
+    code, out, _ = run(*credit)
+    assert (code, out.splitlines()) == (
+        0,
+        [f"500 satoshis were credited to account {account_id}, reference ticket 7", "balance 10500 satoshis, debt 0"],
+    )
+    again = json.loads(run(*credit, "--json")[1])
+    assert (again["booked_now"], again["balance"]) == (False, 10_500)
+    code, _, err = run("accounts", "credit", str(account_id), "501", "--reference", "ticket 7", *WHY)
+    assert code == 1 and "the reference 'ticket 7' was used for accounts credit" in err
+    found = json.loads(run("accounts", "debit", str(account_id), "300", "--json", *WHY)[1])
+    assert (found["booked_now"], found["balance"], len(found["reference"])) == (True, 10_200, 16)
+    code, _, err = run("accounts", "debit", str(account_id), "20000", *WHY)
+    assert code == 1 and "add --as-debt" in err
+    found = json.loads(run("accounts", "debit", str(account_id), "20000", "--as-debt", "--json", *WHY)[1])
+    assert (found["balance"], found["debt"]) == (0, 9800)
+    assert [row[1] for row in recorded(db)] == ["accounts credit", "accounts debit", "accounts debit"]
+    shown = run("accounts", "show", str(account_id))[1]
+    assert "operator_credit  sorry" in shown and "last operator actions" in shown
+
+
+def test_the_daily_limit_is_the_setting(
+    db: Database, run: Run, account_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DTMF_OPERATOR__CREDIT_PER_DAY_SATS", "700")
+    assert run("accounts", "credit", str(account_id), "500", *WHY)[0] == 0
+    code, _, err = run("accounts", "credit", str(account_id), "201", *WHY)
+    assert code == 1 and "[operator] credit_per_day_sats = 700 leaves 200 satoshis" in err
+    assert len(recorded(db)) == 1
+
+
+def test_a_rental_is_refunded_by_its_number(db: Database, run: Run, account_id: int) -> None:
+    now_us = wall_us()
+    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=now_us, cooldown_us=0))
+    number, id_ = rental["e164"], rental["id"]
+    code, _, err = run("accounts", "refund", "rental", number, *WHY)
+    assert code == 1 and "is live: refund it once it has ended" in err
+    db.write_blocking(lambda tx: rent.end(tx, account_id, number, now_us=now_us))
+    code, out, _ = run("accounts", "refund", "rental", number, *WHY)
+    assert code == 0 and out.endswith(f" satoshis were refunded to account {account_id} for rental {id_}\n")
+    assert db.read_blocking(lambda tx: account.balance(tx, account_id, now_us=now_us)) == 10_000
+    code, _, err = run("accounts", "refund", "rental", str(id_), *WHY)
+    assert code == 1 and "was already refunded by an operator" in err
+    code, _, err = run("accounts", "refund", "message", "7", "--json", *WHY)
+    assert code == 1 and "there is no message 7" in err
+    for arguments in (("message", number), ("message", "7", "--sats", "1")):
+        code, _, err = run("accounts", "refund", *arguments, *WHY)
+        assert code != 0 and "refunded as a whole" in err
+    assert [row[2] for row in recorded(db)] == [f"rental {id_}"]
+
+
+def test_an_account_with_a_balance_is_closed_with_forfeit(db: Database, run: Run, account_id: int) -> None:
+    code, _, err = run("accounts", "close", str(account_id), *WHY)
+    assert code == 1 and "10000 satoshis: pay it out first, or add --forfeit" in err
+    code, out, _ = run("accounts", "close", str(account_id), "--forfeit", *WHY)
+    assert (code, out) == (0, f"account {account_id} is closed: 10000 satoshis were forfeited\n")
+    assert f"account {account_id}: closed" in run("accounts", "show", str(account_id))[1]
+    for command in ("close", "suspend", "resume"):
+        code, _, err = run("accounts", command, str(account_id), *WHY)
+        assert code == 1 and "was closed" in err
+    assert [row[1] for row in recorded(db)] == ["accounts close"]
+
+
+@pytest.mark.parametrize("sats", ["-5", "0", "1.5", "5000000000000000", "ten", ""])
+@pytest.mark.parametrize("command", ["credit", "debit"])
+def test_an_impossible_amount_is_a_usage_error(db: Database, run: Run, command: str, sats: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("accounts", command, "1000", sats, *WHY)
+    assert ended.value.code == 2
+    assert recorded(db) == []
+
+
+@pytest.mark.parametrize(("option", "value"), [("--reference", ""), ("--reference", "é"), ("--text", "x" * 201)])
+def test_an_invalid_reference_or_text_is_a_usage_error(db: Database, run: Run, option: str, value: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("accounts", "credit", "1000", "5", option, value, *WHY)
+    assert ended.value.code == 2

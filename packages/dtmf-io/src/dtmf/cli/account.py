@@ -31,7 +31,7 @@ _KINDS = {
     "deposit": "deposit",
     "deposit_reversed": "deposit reversed",
     "lightning_deposit": "Lightning deposit",
-    "debt": "debt (a spent deposit was reversed)",
+    "debt": "debt",
     "debt_paid": "debt paid",
     "rental_setup": "set-up",
     "rental_minutes": "minutes",
@@ -39,6 +39,8 @@ _KINDS = {
     "message_sent": "SMS sent",
     "message_refunded": "SMS refunded",
     "rental_refunded": "rental refunded",
+    "operator_credit": "credit from the operator",
+    "operator_debit": "debit by the operator",
     "moved_in": "from a deleted account",
     "moved_out": "moved to another account",
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.operations import daily_sums, verify_limits, verify_suspended, verify_tokens
+from dtmf_server.operations import daily_sums, verify_limits, verify_operator, verify_suspended, verify_tokens
+from dtmf_server.operations.verify_operator import WrongAdjustments, WrongOperatorRefund
 from dtmf_server.operations.verify_suspended import WaitsWhileSuspended
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 from dtmf_server.storage import ledger_audit
@@ -205,6 +206,8 @@ Difference = (
     | WrongRunningBalance
     | WrongTokenSums
     | WaitsWhileSuspended
+    | WrongAdjustments
+    | WrongOperatorRefund
     | WrongDebt
     | UnbookedMinutes
     | WrongPrice
@@ -261,6 +264,7 @@ def differences(tx: Tx) -> list[Difference]:
         *verify_limits.refunds(tx),
         *verify_tokens.differences(tx),
         *verify_suspended.differences(tx),
+        *verify_operator.differences(tx),
     ]
 
 
