@@ -139,7 +139,7 @@ def test_an_operators_action_is_recorded_or_did_not_happen(place: Place, dying: 
 
 
 WHY = ("--reason", "spam")
-# What an operator does to a customer's account, and what comes before it.
+# Actions of an operator on a customer's account, each after those that come before it.
 ON_ACCOUNTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "suspend": (("suspend", "{account}", "--end-rentals"),),
     "resume": (("suspend", "{account}"), ("resume", "{account}")),

@@ -110,7 +110,7 @@ class Ledger:
         self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, unique_ref, reference)
 
     def adjust(self, account_id: int, sats: int, *, unique_ref: str, reference: str) -> None:
-        """Credit what the operator gives; negative: debit, as debt where the balance lacks it."""
+        """Credit an account for the operator; negative: debit it, as debt where the balance lacks it."""
         if sats > 0:
             kind, account = Kind.OPERATOR_CREDIT, self.accounts[account_id]
             self._credit(account, sats, money.PROMOTION, kind, unique_ref, reference)
@@ -165,7 +165,6 @@ class Ledger:
     def start(self, account_id: int, rental: LiveRental, *, setup_cost: int, e164: str) -> None:
         """Pay a new rental's set-up and first minute; its minutes are charged from now on."""
         account = self.accounts[account_id]
-        self.require_active(account_id)
         self.require(account_id, setup_cost + rental.cost_per_minute)
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
         ref, minutes = f"{rental.rental_id}:0", (rental.rental_id, 0, 1)

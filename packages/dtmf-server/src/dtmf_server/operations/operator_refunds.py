@@ -39,7 +39,7 @@ class NotRefundable(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Refunded:
-    """What was refunded, the account that got it, and the satoshis. For a closed account, they are in suspense."""
+    """A refund: its charge, the account that got it, and the satoshis, which are in suspense for a closed account."""
 
     charge_id: int
     account_id: int

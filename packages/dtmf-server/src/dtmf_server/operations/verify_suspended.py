@@ -1,4 +1,4 @@
-"""Verification of suspended accounts: nothing of theirs waits to be delivered."""
+"""Verification of suspended accounts: none of their deliveries waits for an attempt."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What operators credit, debit and refund: reads for their limits, and the comparison of the ledger with the audit log."""
+"""Credits, debits and refunds of operators: reads for their limits, and the comparison of the ledger with the audit log."""
 
 from dtmf_server.storage.db import Row, Tx
 

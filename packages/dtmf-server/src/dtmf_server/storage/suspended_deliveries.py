@@ -7,8 +7,8 @@ SUSPENDED = "the account was suspended"  # the reason of deliveries parked here;
 
 
 def park(tx: Tx, account_id: int, *, now_us: int) -> list[Row]:
-    """Park everything that waits, whatever its kind, and return it. What a carrier may have is settled by its result, and
-    parked if the carrier does not have it."""
+    """Park everything that waits, whatever its kind, and return it. An SMS that a carrier may have is settled by its
+    result, and parked if the carrier does not have it."""
     tx.run(
         "UPDATE deliveries SET stop_reason = :reason WHERE account_id = :account_id AND (state = 'in_doubt'"
         " OR (state = 'waiting' AND submitted_at_us IS NOT NULL)) AND stop_reason IS NULL",
