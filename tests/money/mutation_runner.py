@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 SERVER = Path("packages/dtmf-server/src/dtmf_server")
 TESTS = (
     "packages/dtmf-server/tests/operations/test_given_up.py",
+    "packages/dtmf-server/tests/operations/test_adjust.py",
+    "packages/dtmf-server/tests/operations/test_suspend.py",
     "packages/dtmf-server/tests/operations/test_token_limits.py",
     "tests/money/test_billing.py",
     "tests/money/test_limits.py",

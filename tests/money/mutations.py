@@ -1,6 +1,6 @@
 """Faults for the money code, each of which a test must catch: data for mutation_runner.py."""
 
-from money import limit_mutations, refund_mutations, token_mutations
+from money import limit_mutations, operator_mutations, refund_mutations, token_mutations
 from money.fault import Fault
 
 FAULTS = [
@@ -227,6 +227,7 @@ FAULTS = [
     *limit_mutations.FAULTS,
     *token_mutations.FAULTS,
     *refund_mutations.FAULTS,
+    *operator_mutations.FAULTS,
     # --- SMS in doubt
     Fault(
         "storage/outbox.py",

@@ -28,7 +28,7 @@ from money.state_machine.chain_and_clock import (
     moments_us,
     who,
 )
-from money.state_machine.lightning import LightningPayments
+from money.state_machine.operators import Operators
 
 ACTIONS = [None, WEBHOOK, *PHONES]  # a number means forwarding
 # Mostly a number of the account's own; occasionally any number.
@@ -42,8 +42,8 @@ reported = st.sampled_from(["sent", "delivered", "failed"])
 texts = st.tuples(st.sampled_from(PHONES), lengths)
 
 
-class Money(LightningPayments):
-    """Rentals and messages, on top of coins, Lightning and clocks."""
+class Money(Operators):
+    """Rentals and messages, on top of coins, Lightning, clocks and operators."""
 
     @initialize(
         coins=st.lists(fortunes, min_size=ACCOUNTS, max_size=ACCOUNTS),

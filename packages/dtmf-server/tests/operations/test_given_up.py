@@ -114,3 +114,17 @@ def test_an_sms_in_doubt_that_the_carrier_refuses_late_is_refunded(db: Database)
     refused = LateAnswer(message_id, 1, 1, submission.Verdict.FINAL, reason="no")
     assert db.write_blocking(lambda tx: doubt.answered(tx, "london", [refused], **when)) == []
     assert_given_back(db, account_id, message_id)
+
+
+def test_a_forward_whose_rental_has_just_run_out_of_money_is_parked_and_the_end_is_booked(db: Database) -> None:
+    account_id = open_account(db)
+    give_coins(db, account_id, 750)
+    rental = db.write_blocking(lambda tx: rent.start(tx, account_id, "us-mobile", now_us=START_US, cooldown_us=0))
+    action = Action(ActionKind.FORWARD, "+13105550123")
+    db.write_blocking(lambda tx: rent.set_action(tx, account_id, rental["e164"], action, now_us=START_US))
+    inbound = [InboundMessage(rental["e164"], "+1234", "hello")]
+    db.write_blocking(lambda tx: receive.receive_many(tx, inbound, now_us=START_US))
+    work, later_us = claim_one(db), START_US + DAY_US
+    assert db.write_blocking(lambda tx: submit.outgoing(tx, work, now_us=later_us, daily_limit=None)) is None
+    assert db.read_blocking(lambda tx: rent.live_rentals(tx, account_id, now_us=later_us)) == []
+    assert db.read_blocking(verify.differences) == []

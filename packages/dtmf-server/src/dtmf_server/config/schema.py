@@ -223,6 +223,14 @@ class Alerts(Section, frozen=True):
     allow_loopback: YesNo = False
 
 
+class Operator(Section, frozen=True):
+    """The limit of what operators credit to accounts, and of what they debit, on a UTC day."""
+
+    credit_per_day_sats: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = (
+        100_000
+    )
+
+
 class Config(Section, frozen=True):
     """All settings."""
 
@@ -242,6 +250,7 @@ class Config(Section, frozen=True):
     refunds: Refunds = Refunds()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
+    operator: Operator = Operator()
 
 
 def load(

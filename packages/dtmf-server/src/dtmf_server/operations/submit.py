@@ -142,15 +142,17 @@ def _refuse_loop(tx: Tx, work: LeasedDelivery) -> str | None:
 
 def _begin_forward(tx: Tx, work: LeasedDelivery, *, now_us: int, daily_limit: int | None) -> Outgoing | None:
     rental = rentals.by_id(tx, work.rental_id)
-    text = f"From {work.sender}: {work.text}"
-    try:
-        with open_ledger(tx, [work.account_id], now_us=now_us) as ledger:
+    text, refused = f"From {work.sender}: {work.text}", None
+    with open_ledger(tx, [work.account_id], now_us=now_us) as ledger:
+        try:  # inside: rentals that opening the ledger has ended must be booked all the same
             if not ledger.is_live(work.account_id, work.rental_id):
                 raise ForwardTooLate
             message_id = send.queue(tx, ledger, rental, to=work.destination, content=text, daily_limit=daily_limit)
             messages.mark_forward(tx, message_id, forward_of=work.message_id)
-    except Refusal as refusal:
-        deliver.park(tx, work, reason=refusal.detail, attempt=None, now_us=now_us)
+        except Refusal as refusal:
+            refused = refusal.detail
+    if refused is not None:
+        deliver.park(tx, work, reason=refused, attempt=None, now_us=now_us)
         return None
     return Outgoing(message_id, rental["e164"], work.destination, text)
 

@@ -11,7 +11,7 @@ NEVER = 0  # no limit_at_us is as early
 
 
 class RentalFilter(Struct, frozen=True):
-    """Which rentals to list. `words`: part of the number or of the label. `action`: store, forward or webhook.
+    """A choice of rentals. `words`: part of the number or of the label. `action`: store, forward or webhook.
     `ends_before_us`: only those with a limit that ends them before then. Empty values mean any."""
 
     words: str = ""
