@@ -72,6 +72,13 @@ TWO = "number;group\n{};de-mobile\n{};de-mobile\n"
         pytest.param(TWO.format("4915123456789", "4915123456790").encode(), GERMAN, id="without +"),
         pytest.param(TWO.format("15123456789", "15123456790").encode(), GERMAN, id="without the leading zero"),
         pytest.param(TWO.format("4915123456789.0", "4915123456790.0").encode(), GERMAN, id="as a float"),
+        pytest.param(TWO.format("4915123456789.00", "4915123456790,0").encode(), GERMAN, id="with decimals"),
+        pytest.param(
+            TWO.format("4,915,123,456,789", "4'915'123'456'790").encode(), GERMAN, id="with thousands separators"
+        ),
+        pytest.param(
+            TWO.format("49 (0) 151 23456789", "49(0)15123456790").encode(), GERMAN, id="(0) after 49 without +"
+        ),
         pytest.param(TWO.format("'+4915123456789", '"=""+4915123456790"""').encode(), None, id="marked as text"),
         pytest.param(
             TWO.format("\u202a+49\u00a0151\u00a023456789\u202c", "+49\u2011151\u201123456790").encode(),
@@ -82,6 +89,24 @@ TWO = "number;group\n{};de-mobile\n{};de-mobile\n"
         pytest.param(b"+4915123456789\n+4915123456790\n", IN_DE, id="only numbers, without a header"),
         pytest.param(b"0151 23456789\r\n0151 23456790\r\n", IN_DE_49, id="only national numbers"),
         pytest.param(b"did\n+4915123456789\n+4915123456790\n", IN_DE, id="without a group column"),
+        pytest.param(b"+4915123456789;;\n+4915123456790;;\n", IN_DE, id="only numbers, and empty columns"),
+        pytest.param(
+            b"number,number,group\n12,+4915123456789,de-mobile\n34,+4915123456790,de-mobile\n",
+            Reading(columns={"#2": "e164"}),
+            id="two columns of one name, mapped by position",
+        ),
+        pytest.param(
+            b"number,group,note,other\n+4915123456789,de-mobile,x\n+4915123456790,de-mobile\n",
+            None,
+            id="ignored empty cells at the end left out",
+        ),
+        pytest.param(
+            ("number;group;note\n+4915123456789;de-mobile;" + "\u5e83" * 99 + "\n+4915123456790;de-mobile;x\n").encode(
+                "utf-16-le"
+            ),
+            None,
+            id="UTF-16 without BOM, most of it Chinese",
+        ),
         pytest.param(
             b"Order 4711;;\n\nAcme GmbH;;\nNumber;Type;Group\n+4915123456789;m;de-mobile\n;;\n+4915123456790;m;de-mobile\n",
             None,
@@ -152,6 +177,36 @@ def test_numbers_are_read_however_the_file_was_saved(content: bytes, reading: Re
             {"4915": 70, "4916": 70, "4917": 95},
             id="one column of networks; the dearest of those that share a prefix",
         ),
+        pytest.param(
+            b"Code,MCC,MNC,Rate\n49,262,01,7\n49,262,02,9\n420,230.0,1.0,5\n",
+            Reading(networks=NETWORKS | {("230", "1"): ["4206"]}),
+            {"4915": 7, "4916": 7, "4917": 9, "4206": 5},
+            id="networks, decimals, and a prefix that is not needed",
+        ),
+        pytest.param(
+            b"Country Code,MCC,MNC,Rate\n49,262,01,7\n49,262,n/a,9\n44,234,-,5\n",
+            None,
+            {"49": 9, "44": 5},
+            id="networks that share the prefix in the row, without a networks file",
+        ),
+        pytest.param(
+            b"prefix;price\n+44 7;1\n0043 6;2\n1-684;3\n+1-242;4\n4915 4916;5\n+33, +32;6\n36.0;7\n44-1534;8\n",
+            None,
+            {"447": 1, "436": 2, "1684": 3, "1242": 4, "4915": 5, "4916": 5, "33": 6, "32": 6, "36": 7, "441534": 8},
+            id="prefixes with spaces and hyphens",
+        ),
+        pytest.param(
+            b"prefix;Wholesale EUR\n49;0,5\n",
+            Reading(rate=Decimal(1500), columns={"Wholesale EUR": "cost_per_segment"}),
+            {"49": 750},
+            id="a currency in the name of a mapped column",
+        ),
+        pytest.param(
+            b"prefix;price;currency\n221;5;XOF\n49;0.5;\n",
+            Reading(rate=Decimal(2)),
+            {"221": 10, "49": 1},
+            id="any currency",
+        ),
         pytest.param(b"prefix,cost_per_segment\n,5\n", None, {"": 5}, id="every destination"),
     ],
 )
@@ -189,6 +244,7 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
         ("numbers", b"\xd0\xcf\x11\xe0\xa1\xb1", None, "f.csv: the file is a spreadsheet (xls)"),
         ("prices", b"%PDF-1.7", None, "f.csv: the file is a PDF"),
         ("prices", b"\x1f\x8b\x08", None, "f.csv: the file is compressed"),
+        ("numbers", b"\n<html><table>", None, "f.csv: the file is a web page or XML, not a CSV file: open it"),
         ("numbers", b"e164\0\1\2\3,x", None, "f.csv: the file is not a text file"),
         ("numbers", b"\xef\xbb\xbfe164,group_id\nx,\xff\n", None, "f.csv:2: the file is not valid UTF-8"),
         ("numbers", b"\xff\xfea", None, "f.csv:1: the file is not valid UTF-16-LE"),
@@ -222,6 +278,21 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
          "f.csv:2: not valid CSV: a quoted text that begins here does not end"),
         ("numbers", b"number,group\n+4915123456789;x\n", None,
          "f.csv:2: this line has 1 columns, and the column names on line 1 are 2"),
+        ("numbers", b"number,number,group\n1,2,x\n", None,
+         "f.csv:1: the columns 'number' and 'number' may both be e164: choose one with --map '#2'=e164"),
+        ("numbers", b"number,group\n+4915123456789,x\n", Reading(columns={"Nummer": "e164"}),
+         "f.csv:1: --map names 'Nummer', and this line has 'number', 'group'"),
+        ("numbers", b"number,group\n+4915123456789,x\n", Reading(columns={"#3": "e164"}), "--map names '#3'"),
+        ("numbers", b"note,number,group\nx,+4915123456789\n", None,
+         "f.csv:2: this line has 2 columns, and the column names on line 1 are 3"),
+        ("prices", b"prefix;price\n1 684;5\n", None, "f.csv:2: prefix must be digits"),
+        ("prices", b"prefix;price\n44 7;5\n", None, "not '44 7': a space can separate two prefixes or belong to one"),
+        ("prices", b"prefix;price\n+49 15 16;5\n", None, "a space can separate two prefixes or belong to one"),
+        ("prices", b"prefix;price\n49 43;5\n", None, "a space can separate two prefixes or belong to one"),
+        ("prices", b'prefix,price\n"1,684",5\n', None,
+         "not '1,684': this could be one prefix with thousands separators"),
+        ("prices", b"prefix;Wholesale EUR\n49;5\n", Reading(columns={"Wholesale EUR": "cost_per_segment"}),
+         "f.csv:2: the prices are in EUR: add --rate"),
         ("prices", b"price\n5\n", None, "f.csv:1: there is no column prefix"),
         ("prices", b"prefix\n49\n", None, "f.csv:1: there is no column cost_per_segment"),
         ("prices", b"prefix;price\n49;0.0075\n", None, "if it is a price in a currency, add --rate SATS_PER_UNIT"),
@@ -232,7 +303,8 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
          "f.csv:3: the prices are in EUR and USD: split the file"),
         ("prices", b"prefix;price_sats\n49;5\n", EUR, "the prices are in satoshis: leave out --rate"),
         ("prices", b"prefix;price\n49;1,234\n", EUR, "that could be a thousand or a decimal: add --decimal"),
-        ("prices", b"prefix;price\n49;0,5\n44;0.5\n", EUR, "have different decimal marks: add --decimal"),
+        ("prices", b"prefix;price\n49;0,5\n44;0.5\n", EUR,
+         "f.csv:3: cost_per_segment: '0,5' and '0.5' in one column have different decimal marks: add --decimal"),
         ("prices", b"prefix;price\n49;7.5E-03\n", EUR,
          "the spreadsheet turned it into scientific notation, and may have rounded it"),
         ("prices", b"prefix;price\n4.9E+01;5\n", None, "f.csv:2: prefix must be digits"),
