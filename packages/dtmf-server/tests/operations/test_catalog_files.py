@@ -1,16 +1,9 @@
 """Files as spreadsheets and carriers write them: every readable one is read, every other one names the line and the fix."""
 
-import csv
-import io
-import math
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from dtmf_server.core import calling_codes
-from dtmf_server.core.phone_numbers import to_e164
 from dtmf_server.operations import catalog_file, group_terms
 from dtmf_server.operations.catalog_columns import Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
@@ -355,78 +348,3 @@ def test_several_errors_are_reported_at_once_as_data() -> None:
         (2, "e164", "12"),
         (3, "group_id", "X Y"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("country", "written", "e164"),
-    [
-        ("US", "(202) 555-0100", "+12025550100"),
-        ("US", "1-202-555-0100", "+12025550100"),
-        ("US", "011 44 7700 900001", "+447700900001"),
-        ("GB", "07700 900001", "+447700900001"),
-        ("UK", "7700 900001", "+447700900001"),
-        ("IT", "06 1234 5678", "+390612345678"),
-        ("HU", "06 20 123 4567", "+36201234567"),
-        ("RU", "8 912 345-67-89", "+79123456789"),
-        ("ES", "612 345 678", "+34612345678"),
-        ("420", "601 123 456", "+420601123456"),
-        ("+33", "06 39 98 00 01", "+33639980001"),
-    ],
-)
-def test_national_numbers_are_completed_by_their_countrys_rules(country: str, written: str, e164: str) -> None:
-    assert to_e164(written, code=calling_codes.calling_code(country)) == e164
-
-
-@pytest.mark.parametrize("country", ["", "XX", "Germany", "0", "999"])
-def test_an_unknown_country_is_refused(country: str) -> None:
-    with pytest.raises(ValueError, match="is not a country"):
-        calling_codes.calling_code(country)
-
-
-NUMBER = st.from_regex(r"\+(?:49[1-9][0-9]{8,10}|420[67][0-9]{8}|1[2-9][0-9]{9})", fullmatch=True)
-CELL = st.text(st.characters(exclude_categories=["Cs", "Cc", "Co"]) | st.sampled_from('\n\r";,\t|'), max_size=12)
-ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    rows=st.lists(st.tuples(NUMBER, CELL), min_size=1, max_size=8),
-    delimiter=st.sampled_from(",;\t|"),
-    ends=st.sampled_from(["\n", "\r\n", "\r"]),
-    encoding=ENCODINGS,
-)
-def test_what_a_csv_writer_writes_is_read_unchanged(
-    rows: list[tuple[str, str]], delimiter: str, ends: str, encoding: str
-) -> None:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL)
-    writer.writerow(("Note", "Number", "Group"))
-    for e164, note in rows:
-        writer.writerow((note, e164, "de-mobile"))
-    assert numbers_in(stream.getvalue().encode(encoding)) == [(e164, "de-mobile") for e164, _ in rows]
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    prices=st.dictionaries(st.integers(1, 10**6).map(str), st.decimals(0, 10**6, places=4), min_size=1, max_size=8),
-    comma=st.booleans(),
-    rate=st.integers(1, 10**6),
-)
-def test_prices_written_in_either_convention_are_the_same_satoshis(
-    prices: dict[str, Decimal], comma: bool, rate: int
-) -> None:
-    lines = ["prefix;price", *(f"{prefix};{price:,.4f}" for prefix, price in prices.items())]
-    text = "\n".join(lines)
-    if comma:
-        text = text.translate(str.maketrans(".,", ",."))
-    found = prices_in(text.encode(), Reading(rate=Decimal(rate)))
-    assert found == {prefix: math.ceil(price * rate) for prefix, price in prices.items()}
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.binary(max_size=200), st.sampled_from(["groups", "numbers", "prices", "networks"]))
-def test_any_bytes_are_read_or_refused_with_the_file_named(content: bytes, kind: str) -> None:
-    try:
-        catalog_file.read(kind, content, name="f.csv")
-    except ImportErrors as wrong:
-        assert all(each.startswith(("f.csv", "and ")) for each in wrong.complaints)
