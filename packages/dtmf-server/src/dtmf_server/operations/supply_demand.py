@@ -1,4 +1,4 @@
-"""What renters want of a group with a supply: a rental wants the next number, and one that finds none free wants the first.
+"""The demand of renters: a rental wants the next number, and one that finds no free number wants the first.
 `rent.start` calls `took` and `without_stock`; workers/supply.py buys.
 """
 
