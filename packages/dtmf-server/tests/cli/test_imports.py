@@ -161,7 +161,7 @@ def test_prices_in_the_currency_of_the_rate_source_need_no_rate(
 
 @pytest.mark.parametrize(
     ("unit", "reason"),
-    [("USD", "[prices] has a rate source only of EUR"), ("EUR", "prices.rate_file /dev/null is not a positive number")],
+    [("USD", "the rate source is for EUR"), ("EUR", "prices.rate_file /dev/null is not a positive number")],
 )
 def test_without_a_usable_rate_the_reason_is_named(run: Run, tmp_path: Path, unit: str, reason: str) -> None:
     config = tmp_path / "dtmf.toml"

@@ -32,8 +32,9 @@ def current(prices: Prices) -> Callable[[str], Decimal]:
 
     def rate_of(currency: str) -> Decimal:
         if prices.currency != currency:
-            known = f"only of {prices.currency}" if prices.currency else "of no currency"
-            raise ValueError(f"[prices] has a rate source {known}")
+            raise ValueError(
+                f"the rate source is for {prices.currency}" if prices.currency else "there is no rate source"
+            )
         try:
             rate = asyncio.run(RateSource(prices, wall_us=wall_us).current_rate())
         except RateUnavailable as error:

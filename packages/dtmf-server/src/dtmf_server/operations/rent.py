@@ -61,9 +61,7 @@ def start(
         if found is None and e164 is not None:
             raise NumberTaken(f"{e164} can't be rented now: {CHOOSE}")
         if found is None:
-            raise supply_demand.without_stock(
-                tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules
-            )
+            raise supply_demand.no_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         supply_demand.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network, token_id=started_by)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)

@@ -1,5 +1,5 @@
 """The demand of renters: a rental wants the next number, and one that finds no free number wants the first.
-`rent.start` calls `took` and `without_stock`; workers/supply.py buys.
+`rent.start` calls `took` and `no_stock`; workers/supply.py buys.
 """
 
 from functools import partial
@@ -32,7 +32,7 @@ def took(
         tx.notify("supply")
 
 
-def without_stock(
+def no_stock(
     tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
 ) -> NoNumbersAvailable:
     """Return the refusal for a group without a free number. If its supply can buy one, the refusal says when to ask again.
