@@ -229,6 +229,16 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
     }
 
 
+def test_the_terms_of_a_group_are_read_as_a_spreadsheet_writes_them() -> None:
+    head = (
+        "Group;Type;Name;Country;Setup;Per Minute;Via;Monthly Cap (EUR);Reclaim Days;Supply;Stock Max;Month Price Max\n"
+    )
+    text = f"{head}de-mobile;mobile;K;DE;1,50;0,01;;5,00;7.0;twilio;10,0;1,5\n"
+    (entry,) = catalog_file.read("groups", text.encode(), name="g.csv", reading=EUR).entries
+    found = {name: entry.values[name] for name in ("monthly_cap", "reclaim_days", "stock_max", "month_price_max")}
+    assert found == {"monthly_cap": "7500", "reclaim_days": "7", "stock_max": "10", "month_price_max": "1.5"}
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "reading", "complaint"),
     [

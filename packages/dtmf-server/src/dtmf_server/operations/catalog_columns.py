@@ -54,11 +54,11 @@ class Column:
     is_price: bool = False
 
 
-def _matching(pattern: str, *, lower: bool = False, is_whole: bool = False) -> Clean:
+def _matching(pattern: str, *, lower: bool = False, is_number: bool = False) -> Clean:
     matches = re.compile(rf"(?:{pattern})\Z").match
 
     def clean(text: str, _: Reading) -> str:
-        value = whole(text) if is_whole else unmarked(text)
+        value = re.sub(r"\A([0-9]+),([0-9]{1,2})\Z", r"\1.\2", whole(text)) if is_number else unmarked(text)
         if is_scientific(value):
             raise ValueError(SCIENTIFIC)
         value = value.lower() if lower else value
@@ -207,7 +207,11 @@ GROUP = {
         needed=False,
         names=("carrier", "via"),
     ),
-    **{name: Column(words, _matching(pattern), needed=False) for name, (words, pattern) in group_terms.COLUMNS.items()},
+    **{
+        name: Column(words, _matching(pattern, is_number=True), needed=False)
+        for name, (words, pattern) in group_terms.COLUMNS.items()
+    },
+    "monthly_cap": _sats(needed=False, words="whole satoshis, or empty for no cap"),  # at the rate of the other prices
 }
 NUMBER = {
     "e164": Column(
@@ -245,7 +249,7 @@ PRICE = {
     ),
     "mcc": Column(
         "a mobile country code of three digits",
-        _matching("[2-7][0-9]{2}", is_whole=True),
+        _matching("[2-7][0-9]{2}", is_number=True),
         False,
         ("mobile_country_code",),
     ),
