@@ -81,11 +81,34 @@ def test_a_second_carrier_is_added_and_nothing_else_changes(init: Init, folder: 
     first = file.read_bytes()
     again = init(*options)
     assert (again.code, "has a carrier 'phone' already" in again.err) == (2, True), again
-    second = [*options[:-4], "--number", "+447911123457", "--name", "two"]
-    assert init(*second).code == 0
+    with SimulatedPhone(wall_us, sims={1: None}, password="4711-secret") as other:
+        second = ["--phone-url", other.url, "--number", "+447911123457", "--name", "two"]
+        assert init(*options, *second).code == 0
     assert file.read_bytes().startswith(first)
     names = [each.name for each in config.load(file, {}, settings_of=settings_class).carrier]
     assert names == ["phone", "two"]
+
+
+def test_a_phone_of_another_carrier_keeps_its_key_and_webhooks(
+    init: Init, folder: Path, options: list[str], phone: SimulatedPhone
+) -> None:
+    assert init(*options).code == 0
+    before, key, webhooks = contents(folder), phone.signing_key, [*phone.webhooks]
+    again = init(*options, "--name", "again", "--number", "+447911123457")
+    assert (again.code, "the carrier 'phone' is this phone" in again.err) == (2, True), again
+    (folder / "dtmf.toml").write_text((folder / "dtmf.toml").read_text().replace("127.0.0.1:", "localhost:"))
+    again = init(*options, "--name", "again")
+    assert (again.code, f"{NUMBER} is already in the group 'gb-phone'" in again.err) == (2, True), again
+    assert (phone.signing_key, [*phone.webhooks]) == (key, webhooks)
+    assert {*contents(folder)} == {*before}
+
+
+def test_a_carrier_elsewhere_is_not_added_to_a_sandbox(init: Init, folder: Path) -> None:
+    (folder / "dtmf.toml").write_text('mode = "sandbox"\n')
+    secret = folder.parent / "secret"
+    secret.write_text("token")
+    done = init("--carrier", "twilio", "--account-sid", "AC0", "--secret-file", secret)
+    assert (done.code, "carriers on loopback only, and this twilio is elsewhere: use another" in done.err) == (2, True)
 
 
 @pytest.fixture

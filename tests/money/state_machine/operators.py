@@ -1,4 +1,4 @@
-"""What operators do to accounts, on top of coins, Lightning and clocks."""
+"""Actions of operators on accounts, on top of coins, Lightning and clocks."""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule

@@ -140,3 +140,33 @@ def test_networks_and_a_rate_price_a_list_by_mcc_and_mnc(db: Database, run: Run,
 def test_an_invalid_option_is_a_usage_error(run: Run, kind: str, options: tuple[str, ...], complaint: str) -> None:
     status, out, err = run(kind, PRICES, *options)
     assert (status, out, complaint in err) == (2, "", True), err
+
+
+CURRENCY = '[prices]\ncurrency = "EUR"\nrate_file = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "options"), [("Code;Rate (EUR)\n49;0,05\n", []), ("Code;Rate\n49;0,05\n", ["--rate", "eur"])]
+)
+def test_prices_in_the_currency_of_the_rate_source_need_no_rate(
+    db: Database, run: Run, tmp_path: Path, content: str, options: list[str]
+) -> None:
+    rate, config = tmp_path / "rate", tmp_path / "dtmf.toml"
+    rate.write_text("80000")
+    config.write_text(CURRENCY.format(rate))
+    status, out, _ = run("prices", content, "--config", str(config), *options)
+    assert (status, out.splitlines()[0]) == (0, "file.csv: 1 EUR = 1250 satoshis, the current rate")
+    assert db.read_blocking(numbers.destinations) == {"49": 63}
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"),
+    [("USD", "the rate source is for EUR"), ("EUR", "prices.rate_file /dev/null is not a positive number")],
+)
+def test_without_a_usable_rate_the_reason_is_named(run: Run, tmp_path: Path, unit: str, reason: str) -> None:
+    config = tmp_path / "dtmf.toml"
+    config.write_text(CURRENCY.format("/dev/null"))
+    status, out, _ = run("prices", f"Code;Rate {unit}\n49;0,05\n", "--config", str(config))
+    assert status == 1
+    assert f"file.csv:2: the prices are in {unit}: add --rate SATS_PER_UNIT, how many satoshis one {unit} is" in out
+    assert reason in out

@@ -1,16 +1,9 @@
 """Files as spreadsheets and carriers write them: every readable one is read, every other one names the line and the fix."""
 
-import csv
-import io
-import math
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from dtmf_server.core import calling_codes
-from dtmf_server.core.phone_numbers import to_e164
 from dtmf_server.operations import catalog_file, group_terms
 from dtmf_server.operations.catalog_columns import Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
@@ -72,6 +65,13 @@ TWO = "number;group\n{};de-mobile\n{};de-mobile\n"
         pytest.param(TWO.format("4915123456789", "4915123456790").encode(), GERMAN, id="without +"),
         pytest.param(TWO.format("15123456789", "15123456790").encode(), GERMAN, id="without the leading zero"),
         pytest.param(TWO.format("4915123456789.0", "4915123456790.0").encode(), GERMAN, id="as a float"),
+        pytest.param(TWO.format("4915123456789.00", "4915123456790,0").encode(), GERMAN, id="with decimals"),
+        pytest.param(
+            TWO.format("4,915,123,456,789", "4'915'123'456'790").encode(), GERMAN, id="with thousands separators"
+        ),
+        pytest.param(
+            TWO.format("49 (0) 151 23456789", "49(0)15123456790").encode(), GERMAN, id="(0) after 49 without +"
+        ),
         pytest.param(TWO.format("'+4915123456789", '"=""+4915123456790"""').encode(), None, id="marked as text"),
         pytest.param(
             TWO.format("\u202a+49\u00a0151\u00a023456789\u202c", "+49\u2011151\u201123456790").encode(),
@@ -82,6 +82,24 @@ TWO = "number;group\n{};de-mobile\n{};de-mobile\n"
         pytest.param(b"+4915123456789\n+4915123456790\n", IN_DE, id="only numbers, without a header"),
         pytest.param(b"0151 23456789\r\n0151 23456790\r\n", IN_DE_49, id="only national numbers"),
         pytest.param(b"did\n+4915123456789\n+4915123456790\n", IN_DE, id="without a group column"),
+        pytest.param(b"+4915123456789;;\n+4915123456790;;\n", IN_DE, id="only numbers, and empty columns"),
+        pytest.param(
+            b"number,number,group\n12,+4915123456789,de-mobile\n34,+4915123456790,de-mobile\n",
+            Reading(columns={"#2": "e164"}),
+            id="two columns of one name, mapped by position",
+        ),
+        pytest.param(
+            b"number,group,note,other\n+4915123456789,de-mobile,x\n+4915123456790,de-mobile\n",
+            None,
+            id="ignored empty cells at the end left out",
+        ),
+        pytest.param(
+            ("number;group;note\n+4915123456789;de-mobile;" + "\u5e83" * 99 + "\n+4915123456790;de-mobile;x\n").encode(
+                "utf-16-le"
+            ),
+            None,
+            id="UTF-16 without BOM, most of it Chinese",
+        ),
         pytest.param(
             b"Order 4711;;\n\nAcme GmbH;;\nNumber;Type;Group\n+4915123456789;m;de-mobile\n;;\n+4915123456790;m;de-mobile\n",
             None,
@@ -152,6 +170,36 @@ def test_numbers_are_read_however_the_file_was_saved(content: bytes, reading: Re
             {"4915": 70, "4916": 70, "4917": 95},
             id="one column of networks; the dearest of those that share a prefix",
         ),
+        pytest.param(
+            b"Code,MCC,MNC,Rate\n49,262,01,7\n49,262,02,9\n420,230.0,1.0,5\n",
+            Reading(networks=NETWORKS | {("230", "1"): ["4206"]}),
+            {"4915": 7, "4916": 7, "4917": 9, "4206": 5},
+            id="networks, decimals, and a prefix that is not needed",
+        ),
+        pytest.param(
+            b"Country Code,MCC,MNC,Rate\n49,262,01,7\n49,262,n/a,9\n44,234,-,5\n",
+            None,
+            {"49": 9, "44": 5},
+            id="networks that share the prefix in the row, without a networks file",
+        ),
+        pytest.param(
+            b"prefix;price\n+44 7;1\n0043 6;2\n1-684;3\n+1-242;4\n4915 4916;5\n+33, +32;6\n36.0;7\n44-1534;8\n",
+            None,
+            {"447": 1, "436": 2, "1684": 3, "1242": 4, "4915": 5, "4916": 5, "33": 6, "32": 6, "36": 7, "441534": 8},
+            id="prefixes with spaces and hyphens",
+        ),
+        pytest.param(
+            b"prefix;Wholesale EUR\n49;0,5\n",
+            Reading(rate=Decimal(1500), columns={"Wholesale EUR": "cost_per_segment"}),
+            {"49": 750},
+            id="a currency in the name of a mapped column",
+        ),
+        pytest.param(
+            b"prefix;price;currency\n221;5;XOF\n49;0.5;\n",
+            Reading(rate=Decimal(2)),
+            {"221": 10, "49": 1},
+            id="any currency",
+        ),
         pytest.param(b"prefix,cost_per_segment\n,5\n", None, {"": 5}, id="every destination"),
     ],
 )
@@ -181,6 +229,16 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
     }
 
 
+def test_the_terms_of_a_group_are_read_as_a_spreadsheet_writes_them() -> None:
+    head = (
+        "Group;Type;Name;Country;Setup;Per Minute;Via;Monthly Cap (EUR);Reclaim Days;Supply;Stock Max;Month Price Max\n"
+    )
+    text = f"{head}de-mobile;mobile;K;DE;1,50;0,01;;5,00;7.0;twilio;10,0;1,5\n"
+    (entry,) = catalog_file.read("groups", text.encode(), name="g.csv", reading=EUR).entries
+    found = {name: entry.values[name] for name in ("monthly_cap", "reclaim_days", "stock_max", "month_price_max")}
+    assert found == {"monthly_cap": "7500", "reclaim_days": "7", "stock_max": "10", "month_price_max": "1.5"}
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "reading", "complaint"),
     [
@@ -189,6 +247,7 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
         ("numbers", b"\xd0\xcf\x11\xe0\xa1\xb1", None, "f.csv: the file is a spreadsheet (xls)"),
         ("prices", b"%PDF-1.7", None, "f.csv: the file is a PDF"),
         ("prices", b"\x1f\x8b\x08", None, "f.csv: the file is compressed"),
+        ("numbers", b"\n<html><table>", None, "f.csv: the file is a web page or XML, not a CSV file: open it"),
         ("numbers", b"e164\0\1\2\3,x", None, "f.csv: the file is not a text file"),
         ("numbers", b"\xef\xbb\xbfe164,group_id\nx,\xff\n", None, "f.csv:2: the file is not valid UTF-8"),
         ("numbers", b"\xff\xfea", None, "f.csv:1: the file is not valid UTF-16-LE"),
@@ -222,6 +281,21 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
          "f.csv:2: not valid CSV: a quoted text that begins here does not end"),
         ("numbers", b"number,group\n+4915123456789;x\n", None,
          "f.csv:2: this line has 1 columns, and the column names on line 1 are 2"),
+        ("numbers", b"number,number,group\n1,2,x\n", None,
+         "f.csv:1: the columns 'number' and 'number' may both be e164: choose one with --map '#2'=e164"),
+        ("numbers", b"number,group\n+4915123456789,x\n", Reading(columns={"Nummer": "e164"}),
+         "f.csv:1: --map names 'Nummer', and this line has 'number', 'group'"),
+        ("numbers", b"number,group\n+4915123456789,x\n", Reading(columns={"#3": "e164"}), "--map names '#3'"),
+        ("numbers", b"note,number,group\nx,+4915123456789\n", None,
+         "f.csv:2: this line has 2 columns, and the column names on line 1 are 3"),
+        ("prices", b"prefix;price\n1 684;5\n", None, "f.csv:2: prefix must be digits"),
+        ("prices", b"prefix;price\n44 7;5\n", None, "not '44 7': a space can separate two prefixes or belong to one"),
+        ("prices", b"prefix;price\n+49 15 16;5\n", None, "a space can separate two prefixes or belong to one"),
+        ("prices", b"prefix;price\n49 43;5\n", None, "a space can separate two prefixes or belong to one"),
+        ("prices", b'prefix,price\n"1,684",5\n', None,
+         "not '1,684': this could be one prefix with thousands separators"),
+        ("prices", b"prefix;Wholesale EUR\n49;5\n", Reading(columns={"Wholesale EUR": "cost_per_segment"}),
+         "f.csv:2: the prices are in EUR: add --rate"),
         ("prices", b"price\n5\n", None, "f.csv:1: there is no column prefix"),
         ("prices", b"prefix\n49\n", None, "f.csv:1: there is no column cost_per_segment"),
         ("prices", b"prefix;price\n49;0.0075\n", None, "if it is a price in a currency, add --rate SATS_PER_UNIT"),
@@ -232,7 +306,8 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
          "f.csv:3: the prices are in EUR and USD: split the file"),
         ("prices", b"prefix;price_sats\n49;5\n", EUR, "the prices are in satoshis: leave out --rate"),
         ("prices", b"prefix;price\n49;1,234\n", EUR, "that could be a thousand or a decimal: add --decimal"),
-        ("prices", b"prefix;price\n49;0,5\n44;0.5\n", EUR, "have different decimal marks: add --decimal"),
+        ("prices", b"prefix;price\n49;0,5\n44;0.5\n", EUR,
+         "f.csv:3: cost_per_segment: '0,5' and '0.5' in one column have different decimal marks: add --decimal"),
         ("prices", b"prefix;price\n49;7.5E-03\n", EUR,
          "the spreadsheet turned it into scientific notation, and may have rounded it"),
         ("prices", b"prefix;price\n4.9E+01;5\n", None, "f.csv:2: prefix must be digits"),
@@ -283,78 +358,3 @@ def test_several_errors_are_reported_at_once_as_data() -> None:
         (2, "e164", "12"),
         (3, "group_id", "X Y"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("country", "written", "e164"),
-    [
-        ("US", "(202) 555-0100", "+12025550100"),
-        ("US", "1-202-555-0100", "+12025550100"),
-        ("US", "011 44 7700 900001", "+447700900001"),
-        ("GB", "07700 900001", "+447700900001"),
-        ("UK", "7700 900001", "+447700900001"),
-        ("IT", "06 1234 5678", "+390612345678"),
-        ("HU", "06 20 123 4567", "+36201234567"),
-        ("RU", "8 912 345-67-89", "+79123456789"),
-        ("ES", "612 345 678", "+34612345678"),
-        ("420", "601 123 456", "+420601123456"),
-        ("+33", "06 39 98 00 01", "+33639980001"),
-    ],
-)
-def test_national_numbers_are_completed_by_their_countrys_rules(country: str, written: str, e164: str) -> None:
-    assert to_e164(written, code=calling_codes.calling_code(country)) == e164
-
-
-@pytest.mark.parametrize("country", ["", "XX", "Germany", "0", "999"])
-def test_an_unknown_country_is_refused(country: str) -> None:
-    with pytest.raises(ValueError, match="is not a country"):
-        calling_codes.calling_code(country)
-
-
-NUMBER = st.from_regex(r"\+(?:49[1-9][0-9]{8,10}|420[67][0-9]{8}|1[2-9][0-9]{9})", fullmatch=True)
-CELL = st.text(st.characters(exclude_categories=["Cs", "Cc", "Co"]) | st.sampled_from('\n\r";,\t|'), max_size=12)
-ENCODINGS = st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    rows=st.lists(st.tuples(NUMBER, CELL), min_size=1, max_size=8),
-    delimiter=st.sampled_from(",;\t|"),
-    ends=st.sampled_from(["\n", "\r\n", "\r"]),
-    encoding=ENCODINGS,
-)
-def test_what_a_csv_writer_writes_is_read_unchanged(
-    rows: list[tuple[str, str]], delimiter: str, ends: str, encoding: str
-) -> None:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL)
-    writer.writerow(("Note", "Number", "Group"))
-    for e164, note in rows:
-        writer.writerow((note, e164, "de-mobile"))
-    assert numbers_in(stream.getvalue().encode(encoding)) == [(e164, "de-mobile") for e164, _ in rows]
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    prices=st.dictionaries(st.integers(1, 10**6).map(str), st.decimals(0, 10**6, places=4), min_size=1, max_size=8),
-    comma=st.booleans(),
-    rate=st.integers(1, 10**6),
-)
-def test_prices_written_in_either_convention_are_the_same_satoshis(
-    prices: dict[str, Decimal], comma: bool, rate: int
-) -> None:
-    lines = ["prefix;price", *(f"{prefix};{price:,.4f}" for prefix, price in prices.items())]
-    text = "\n".join(lines)
-    if comma:
-        text = text.translate(str.maketrans(".,", ",."))
-    found = prices_in(text.encode(), Reading(rate=Decimal(rate)))
-    assert found == {prefix: math.ceil(price * rate) for prefix, price in prices.items()}
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.binary(max_size=200), st.sampled_from(["groups", "numbers", "prices", "networks"]))
-def test_any_bytes_are_read_or_refused_with_the_file_named(content: bytes, kind: str) -> None:
-    try:
-        catalog_file.read(kind, content, name="f.csv")
-    except ImportErrors as wrong:
-        assert all(each.startswith(("f.csv", "and ")) for each in wrong.complaints)

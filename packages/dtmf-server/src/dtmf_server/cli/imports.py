@@ -6,12 +6,12 @@ import contextlib
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from dtmf_server.cli import catalog_commands, confirm, operator, supply_check
+from dtmf_server.cli import catalog_commands, confirm, import_rate, operator, supply_check
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import difference_lines, free_lines, jump_text, warning_text
 from dtmf_server.cli.output import print_line
@@ -19,7 +19,6 @@ from dtmf_server.config import Config
 from dtmf_server.core import amounts
 from dtmf_server.core.calling_codes import calling_code
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import audit, catalog_file, import_catalog, supply_status
 from dtmf_server.operations.audit import By
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
@@ -81,7 +80,11 @@ def _add_options(importing: argparse.ArgumentParser, kind: str) -> None:
     confirm.add_yes(importing)
     importing.add_argument("--allow-free", action="store_true", help="allow prices of 0")
     importing.add_argument(
-        "--rate", type=_rate, metavar="SATS", help="the file's prices are in a currency: satoshis per unit of it"
+        "--rate",
+        type=import_rate.rate_or_currency,
+        metavar="RATE",
+        help="the file's prices are in a currency: satoshis per unit of it, or its code like EUR for the current rate of"
+        " [prices]; a file that names that currency needs no --rate",
     )
     importing.add_argument(
         "--decimal", choices=sorted(amounts.MARKS), help="the decimal mark, if the file does not make it clear"
@@ -111,20 +114,10 @@ def _country(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _rate(text: str) -> Decimal:
-    try:
-        rate = Decimal(text)
-    except InvalidOperation:
-        rate = Decimal(0)
-    if not (rate.is_finite() and 0 < rate <= SATS_MAX):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of satoshis like 1500.5")
-    return rate
-
-
 def import_command(options: argparse.Namespace, configuration: Config) -> int:
     """Import groups, numbers or prices from a file, or show what that would change. Returns the exit status."""
     try:
-        file = _read(options)
+        file = _read(options, configuration)
         unasked = supply_check.check(file, configuration) if options.kind == "groups" else []
         with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
             difference = _apply(db, file, options)
@@ -171,13 +164,15 @@ def import_numbers(db: Database, e164s: Sequence[str], *, group_id: str, by: By)
     return 0, difference_lines(difference, is_dry_run=False)
 
 
-def _read(options: argparse.Namespace) -> catalog_file.CatalogFile:
+def _read(options: argparse.Namespace, configuration: Config) -> catalog_file.CatalogFile:
     networks = {}
     if options.networks:
         networks = catalog_file.networks(_content(options.networks), name=options.networks.name)
     reading = Reading(
         code=options.country or "",
-        rate=options.rate,
+        rate=options.rate if isinstance(options.rate, Decimal) else None,
+        currency=options.rate if isinstance(options.rate, str) else "",
+        current_rate=import_rate.current(configuration.prices),
         decimal=amounts.MARKS.get(options.decimal, ""),
         group=options.group or "",
         columns=dict(options.map),

@@ -1,7 +1,6 @@
 """Read prices as people, spreadsheets and carriers write them: 1.234,50 or 1,234.50, with or without a currency."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -9,10 +8,15 @@ from dtmf_server.core.money import SATS_MAX
 from dtmf_server.core.phone_numbers import is_scientific, unmarked
 
 MARKS = {"comma": ",", "point": "."}
-_CODES = (
-    "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KES KRW MXN MYR NGN NOK NZD PEN PHP PLN"
-    " RON RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR"
-)
+# ISO 4217, without funds, metals and test codes.
+_CODES = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP
+CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD
+IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR
+MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP
+SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF
+YER ZAR ZMW ZWG
+"""
 CURRENCIES = frozenset(_CODES.split())
 SATS = "SATS"
 _SYMBOLS = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN", "Kč": "CZK"}
@@ -55,17 +59,7 @@ def currency_of(text: str) -> str:
     return found
 
 
-def decimal_mark(values: Iterable[str]) -> str:
-    """Return the decimal mark that these amounts show; empty if none of them shows it. Raises ValueError if they
-    disagree."""
-    marks = {mark: digits for digits in values if (mark := _mark(digits))}
-    if len(marks) > 1:
-        shown = " and ".join(map(repr, marks.values()))
-        raise ValueError(f"{shown} in one column have different decimal marks: add --decimal comma or --decimal point")
-    return next(iter(marks), "")
-
-
-def _mark(digits: str) -> str:
+def decimal_mark(digits: str) -> str:
     """Return the decimal mark if it is clear: that of 1.234,5 and 0,5 and 1,234,567; not that of 1,234."""
     found = re.findall("[.,]", digits)
     if not found:

@@ -10,6 +10,8 @@ _TEXT_MARKS = re.compile(r"^(?:=?\"(.*)\"|'(.*))$", re.DOTALL)  # how spreadshee
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")  # contacts of phones copy direction marks
 _FILLERS = re.compile(r"[\s()\[\]./\u2010-\u2015\u2212-]")
 _TRUNK_IN_BRACKETS = re.compile(r"(?<=[0-9])\s*\(0\)")
+_DECIMALS = re.compile(r"(?<=[0-9])[.,]0{1,2}\Z")
+_THOUSANDS = re.compile("[0-9]{1,3}(?:([,'\u2019])[0-9]{3})(?:\\1[0-9]{3})+")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE]\s?[+-]?[0-9]+")
 
 SCIENTIFIC = (
@@ -34,6 +36,12 @@ def unmarked(text: str) -> str:
     return (found[1] if found[1] is not None else found[2]).strip() if found else text
 
 
+def whole(text: str) -> str:
+    """Return a cell without the decimals of a whole number that a spreadsheet wrote: 262 for 262.0, 49 for 49,00."""
+    text = unmarked(text)
+    return _DECIMALS.sub("", text) if text.replace(".", "", 1).replace(",", "", 1).isdigit() else text
+
+
 def to_e164(text: str, *, code: str = "") -> str:
     """Return the E.164 number. `code`: the calling code that completes national numbers; empty: refuse them.
 
@@ -46,13 +54,19 @@ def to_e164(text: str, *, code: str = "") -> str:
     number = unmarked(text)
     if number.lower().startswith("tel:"):
         number = number[4:]
-    number = re.sub(r"(?<=[0-9])\.0\Z", "", number) if re.fullmatch(r"[0-9]+\.0", number) else number
-    is_international = number.lstrip().startswith(("+", "(+", "00"))
-    digits = _FILLERS.sub("", _TRUNK_IN_BRACKETS.sub("", number) if is_international else number)
+    number = whole(number)
+    number = re.sub("[^0-9]", "", number) if _THOUSANDS.fullmatch(number) else number
+    has_code = number.lstrip().startswith(("+", "(+", "00")) or _begins_with(code, number)
+    digits = _FILLERS.sub("", _TRUNK_IN_BRACKETS.sub("", number) if has_code else number)
     plus, digits = digits.startswith("+"), digits.removeprefix("+")
     if not re.fullmatch("[0-9]+", digits):
         raise BadNumber("")
     return _complete(digits, plus=plus, code=code)
+
+
+def _begins_with(code: str, number: str) -> bool:
+    """Return True for a number like 44 (0) 7700 900001, whose zero in brackets is dialled only within the country."""
+    return bool(code) and re.match(rf"{code}\s*\(0\)", number) is not None
 
 
 def _complete(digits: str, *, plus: bool, code: str) -> str:

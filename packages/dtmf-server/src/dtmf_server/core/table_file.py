@@ -21,7 +21,9 @@ _BINARY = {
     b"%PDF": "is a PDF: ask the carrier for a CSV file",
     b"\x1f\x8b": "is compressed: unpack it first",
     b"SQLite format 3": "is a database, not a CSV file",
+    b"<": f"is a web page or XML, not a CSV file: {SAVE_AS_CSV}",
 }
+_CONTROL = re.compile("[\0-\x08\x0e-\x19\x1b-\x1f]")  # not 1A, with which DOS ended files
 _BOMS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16-LE", codecs.BOM_UTF16_BE: "UTF-16-BE"}
 
 
@@ -49,7 +51,7 @@ class Row:
 def decode(content: bytes) -> tuple[str, str]:
     """Return the text and the encoding. Text that is not Unicode is read as Windows-1252. Raises NotATable."""
     for start, reason in _BINARY.items():
-        if content.startswith(start):
+        if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(start):
             raise NotATable(reason)
     encoding = next((name for bom, name in _BOMS.items() if content.startswith(bom)), _utf16(content) or "UTF-8")
     try:
@@ -72,12 +74,14 @@ def _western(content: bytes) -> tuple[str, str]:
 
 
 def _utf16(content: bytes) -> str:
-    """Recognize UTF-16 without a byte order mark: every other byte of most of its text is 0."""
+    """Recognize UTF-16 without a byte order mark: in every language, delimiters and digits have one byte that is 0."""
     sample = content[: SAMPLE // 2 * 2]
-    even, odd = sample[0::2], sample[1::2]
-    if len(sample) >= 4 and odd.count(0) * 2 > len(odd) and not even.count(0):
-        return "UTF-16-LE"
-    return "UTF-16-BE" if len(sample) >= 4 and even.count(0) * 2 > len(even) and not odd.count(0) else ""
+    zeros = sample[0::2].count(0), sample[1::2].count(0)
+    if len(content) % 2 or min(zeros):
+        return ""
+    encoding = "UTF-16-LE" if zeros[1] else "UTF-16-BE" if zeros[0] else ""
+    is_text = encoding and not _CONTROL.search(sample.decode(encoding, "replace"))
+    return encoding if is_text else ""
 
 
 def rows(text: str, delimiter: str) -> Iterator[Row]:

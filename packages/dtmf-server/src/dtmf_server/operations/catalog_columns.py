@@ -6,11 +6,23 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dtmf_server.core import amounts
-from dtmf_server.core.phone_numbers import SCIENTIFIC, is_scientific, to_e164, unmarked
+from dtmf_server.core.calling_codes import CALLING_CODES, country_of
+from dtmf_server.core.phone_numbers import SCIENTIFIC, is_scientific, to_e164, unmarked, whole
 from dtmf_server.operations import group_terms
 
 PREFIXES_MAX = 20_000  # of one cell
-NO_NETWORK = frozenset(("", "*", "all", "any", "other", "others"))
+NO_NETWORK = frozenset(("", "*", "-", "all", "any", "n/a", "na", "none", "other", "others"))
+AMBIGUOUS_SPACE = (
+    "a space can separate two prefixes or belong to one: write each prefix without spaces, and a comma between two"
+)
+AMBIGUOUS_COMMA = (
+    "this could be one prefix with thousands separators: format the column as text, or write a space after each comma of"
+    " a list"
+)
+
+
+def _no_rate(_: str) -> Decimal:
+    raise ValueError("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +31,8 @@ class Reading:
 
     code: str = ""  # the calling code that completes national numbers
     rate: Decimal | None = None  # satoshis per unit of the currency of the file's prices
+    currency: str = ""  # of the file's prices, if the file does not name it
+    current_rate: Callable[[str], Decimal] = _no_rate  # of a currency; raises ValueError
     decimal: str = ""  # "." or ","; empty: detect it
     group: str = ""  # for numbers of files without this column
     columns: Mapping[str, str] = field(default_factory=dict)  # our name of the file's columns
@@ -40,11 +54,11 @@ class Column:
     is_price: bool = False
 
 
-def _matching(pattern: str, *, lower: bool = False) -> Clean:
+def _matching(pattern: str, *, lower: bool = False, is_number: bool = False) -> Clean:
     matches = re.compile(rf"(?:{pattern})\Z").match
 
     def clean(text: str, _: Reading) -> str:
-        value = unmarked(text)
+        value = re.sub(r"\A([0-9]+),([0-9]{1,2})\Z", r"\1.\2", whole(text)) if is_number else unmarked(text)
         if is_scientific(value):
             raise ValueError(SCIENTIFIC)
         value = value.lower() if lower else value
@@ -77,12 +91,20 @@ def _price(text: str, _: Reading) -> str:
 
 def _prefixes(text: str, _: Reading) -> str:
     """Return the prefixes of a cell like `4915, 4916-4918`, separated by spaces."""
-    text = unmarked(text)
+    return _listed(text, _spaced)
+
+
+def _listed(text: str, words_of: Callable[[str], list[str]]) -> str:
+    """Return the prefixes of a cell. `words_of` splits a part of the list that may have spaces."""
+    text = whole(text)
     if is_scientific(text):
         raise ValueError(SCIENTIFIC)
+    if re.fullmatch("[1-9][0-9]{0,2}(?:,[0-9]{3})+", text):
+        raise ValueError(AMBIGUOUS_COMMA)
     found: list[str] = []
-    for part in re.split(r"[\s,;/]+", re.sub(r"\s*[\u2010-\u2015-]\s*", "-", text.strip(" ,;/"))):
-        found += _range(part)
+    for part in re.split(r"\s*[,;/\r\n]\s*", re.sub(r"\s*[\u2010-\u2015-]\s*", "-", text)):
+        for word in words_of(part):
+            found += _range(word)
         if len(found) > PREFIXES_MAX:
             raise ValueError(f"these are more than {PREFIXES_MAX} prefixes")
     if not found:
@@ -90,10 +112,35 @@ def _prefixes(text: str, _: Reading) -> str:
     return " ".join(found)
 
 
+def _spaced(part: str) -> list[str]:
+    """Return the prefixes of `4915 4916`, of one country, or of `+44 7`, which is one prefix. Raises ValueError if neither
+    is clear: 44 7 could be British mobiles, or Great Britain and Russia."""
+    words = part.split()
+    marked = [word.startswith(("+", "00")) for word in words]
+    if len(words) < 2 or all(marked):
+        return words
+    code = _unmarked_prefix(words[0])
+    if marked == [True, False] and code in _CODES:
+        return [f"{code}{words[1]}"]
+    countries = {country_of(f"+{word}") for word in words}
+    if any(marked) or len(countries) > 1 or "" in countries or {*words} & _CODES:
+        raise ValueError(AMBIGUOUS_SPACE)
+    return words
+
+
+_CODES = frozenset(CALLING_CODES.values())
+
+
+def _unmarked_prefix(text: str) -> str:
+    return re.sub(r"\A(?:\+|00)", "", text)
+
+
 def _range(text: str) -> list[str]:
-    first, dash, last = (re.sub(r"\A(?:\+|00)", "", part) for part in text.partition("-"))
+    first, dash, last = map(_unmarked_prefix, text.partition("-"))
     if not dash:
         return [_prefix(first)] if first else []
+    if first in _CODES and len(first) < len(last):  # 1-684: the hyphen follows the calling code
+        return [_prefix(f"{first}{last}")]
     if len(first) != len(last) or _prefix(first) > _prefix(last):
         raise ValueError(f"the range {text} must have two prefixes of the same length, the lower one first")
     if int(last) - int(first) >= PREFIXES_MAX:
@@ -107,12 +154,12 @@ def _prefix(digits: str) -> str:
     return digits
 
 
-def _area(text: str, reading: Reading) -> str:
-    return _prefixes(text, reading)
+def _area(text: str, _: Reading) -> str:
+    return _listed(text, str.split)
 
 
 def _mnc(text: str, _: Reading) -> str:
-    value = unmarked(text).lower()
+    value = whole(text).lower()
     if value in NO_NETWORK:
         return ""
     if not re.fullmatch("[0-9]{1,3}", value):
@@ -121,7 +168,7 @@ def _mnc(text: str, _: Reading) -> str:
 
 
 def _mcc_mnc(text: str, _: Reading) -> str:
-    found = re.fullmatch(r"([2-7][0-9]{2})[-/ ]?([0-9]{1,3})?", unmarked(text))
+    found = re.fullmatch(r"([2-7][0-9]{2})[-/ ]?([0-9]{1,3})?", whole(text))
     if not found:
         raise ValueError("")
     return f"{found[1]} {int(found[2])}" if found[2] else f"{found[1]} "
@@ -160,7 +207,11 @@ GROUP = {
         needed=False,
         names=("carrier", "via"),
     ),
-    **{name: Column(words, _matching(pattern), needed=False) for name, (words, pattern) in group_terms.COLUMNS.items()},
+    **{
+        name: Column(words, _matching(pattern, is_number=True), needed=False)
+        for name, (words, pattern) in group_terms.COLUMNS.items()
+    },
+    "monthly_cap": _sats(needed=False, words="whole satoshis, or empty for no cap"),  # at the rate of the other prices
 }
 NUMBER = {
     "e164": Column(
@@ -196,7 +247,12 @@ PRICE = {
         needed=False,
         names=("area_code", "area_codes", "areacode", "city_code", "city_codes", "ndc"),
     ),
-    "mcc": Column("a mobile country code of three digits", _matching("[2-7][0-9]{2}"), False, ("mobile_country_code",)),
+    "mcc": Column(
+        "a mobile country code of three digits",
+        _matching("[2-7][0-9]{2}", is_number=True),
+        False,
+        ("mobile_country_code",),
+    ),
     "mnc": Column("a mobile network code, or empty for the others", _mnc, False, ("mobile_network_code",)),
     "mcc_mnc": Column(
         "a network like 26201", _mcc_mnc, False, ("mccmnc", "plmn", "network_code", "imsi_prefix", "mcc_and_mnc")
@@ -232,25 +288,26 @@ class Heading:
 
 
 def plain(name: str) -> str:
-    """Return a column's name in our spelling: small letters and underscores."""
-    return re.sub(r"[\W_]+", "_", unmarked(name).lower()).strip("_")
+    """Return a column's name in our spelling: small letters and underscores. One without letters stays as it is."""
+    return re.sub(r"[\W_]+", "_", unmarked(name).lower()).strip("_") or unmarked(name)
 
 
 def heading(cells: Sequence[str], kind: str, columns: Mapping[str, str]) -> Heading:
-    """Recognize the columns of a header line. `columns`: our name by that of the file, for those that the operator
-    named. Raises ValueError if two columns have the same meaning."""
+    """Recognize the columns of a header line. `columns`: our name by that of the file, or by a position like #2, for those
+    that the operator named. Raises ValueError if two columns have the same meaning."""
     known = COLUMNS[kind]
     mapped = {plain(name): ours for name, ours in columns.items()}
     found: dict[str, tuple[int, int]] = {}  # how sure the match is, and the position
     currency = ""
     for at, cell in enumerate(cells):
-        ours, is_sure, unit = _meaning(cell, known, mapped)
+        ours, is_sure, unit = _meaning(cell, known, mapped, columns.get(f"#{at + 1}"))
         if ours is None:
             continue
         if ours in found and found[ours][0] == is_sure:
             first = cells[found[ours][1]]
+            shown = f"'#{at + 1}'" if plain(first) == plain(cell) else repr(cell)  # by its position
             raise ValueError(
-                f"the columns {first!r} and {cell!r} may both be {ours}: choose one with --map {cell!r}={ours}"
+                f"the columns {first!r} and {cell!r} may both be {ours}: choose one with --map {shown}={ours}"
             )
         if ours not in found or is_sure > found[ours][0]:
             found[ours] = (is_sure, at)
@@ -260,11 +317,13 @@ def heading(cells: Sequence[str], kind: str, columns: Mapping[str, str]) -> Head
     return Heading(positions, cells, currency, ignored)
 
 
-def _meaning(cell: str, known: Mapping[str, Column], mapped: Mapping[str, str]) -> tuple[str | None, int, str]:
-    """Return our name of a column, how sure that is (3: named by the operator), and a currency in its name."""
+def _meaning(
+    cell: str, known: Mapping[str, Column], mapped: Mapping[str, str], positioned: str | None
+) -> tuple[str | None, int, str]:
+    """Return our name of a column, how sure that is (3 and 4: named by the operator), and a currency in its name."""
     name = plain(cell)
-    if name in mapped:
-        return mapped[name], 3, ""
+    if ours := positioned or mapped.get(name):
+        return ours, 4 if positioned else 3, _without_unit(cell)[1] if ours in known and known[ours].is_price else ""
     if name in known:
         return name, 2, ""
     for candidate, unit in ((name, ""), _without_unit(cell)):
@@ -286,3 +345,9 @@ def _without_unit(cell: str) -> tuple[str, str]:
         rest = [other for other in words if other != word and other.lower() != "in"]
         return plain(" ".join(rest)), unit
     return "", ""
+
+
+def unknown(columns: Mapping[str, str], cells: Sequence[str]) -> list[str]:
+    """Return the names in `columns` that no column of a header line has."""
+    present = {plain(cell) for cell in cells} | {f"#{at}" for at in range(1, len(cells) + 1)}
+    return [name for name in columns if name not in present and plain(name) not in present]

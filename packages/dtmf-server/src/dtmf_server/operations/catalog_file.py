@@ -8,11 +8,12 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from dtmf_server.core import amounts, table_file
 from dtmf_server.core.phone_numbers import BadNumber, to_e164
-from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Column, Heading, Reading, heading
+from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Column, Heading, Reading, heading, unknown
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_prices import prices
 
@@ -88,11 +89,10 @@ def _from_table(
         notes.append(f"{name}: skipped {at} lines above the column names, which are on line {rows[at].line}")
     if head.ignored:
         notes.append(f"{name}: ignored columns: {', '.join(head.ignored)}")
-    _refuse_ragged(rows[at + 1 :], len(head.names), name, rows[at].line)
+    even = _even(rows[at + 1 :], head, name, rows[at].line)
     titles = {ours: head.names[position] for ours, position in head.positions.items()}
     return (
-        (row.line, {ours: row.cells[position] for ours, position in head.positions.items()}, titles)
-        for row in rows[at + 1 :]
+        (row.line, {ours: row.cells[position] for ours, position in head.positions.items()}, titles) for row in even
     ), head.currency
 
 
@@ -105,7 +105,7 @@ def _count_known(cells: Sequence[str], kind: str, reading: Reading) -> int:
 
 def _is_bare_list(rows: Sequence[table_file.Row], kind: str, reading: Reading) -> bool:
     """Return True for a file of numbers only, without a header, for which the operator named the group."""
-    if kind != "number" or not reading.group or len(rows[0].cells) != 1:
+    if kind != "number" or not reading.group or any(any(row.cells[1:]) for row in rows):
         return False
     try:
         to_e164(rows[0].cells[0], code=reading.code)
@@ -124,6 +124,9 @@ def _heading(row: table_file.Row, name: str, kind: str, reading: Reading) -> Hea
         head = heading(row.cells, kind, reading.columns)
     except ValueError as error:
         raise ImportErrors([Complaint(name, row.line, str(error))]) from None
+    if absent := unknown(reading.columns, row.cells):
+        message = f"--map names {', '.join(map(repr, absent))}, and this line has {_shown(row.cells)}"
+        raise ImportErrors([Complaint(name, row.line, message)])
     missing = [ours for ours, column in COLUMNS[kind].items() if column.needed and ours not in head.positions]
     if kind == "number" and reading.group:
         missing = [ours for ours in missing if ours != "group_id"]
@@ -136,19 +139,26 @@ def _heading(row: table_file.Row, name: str, kind: str, reading: Reading) -> Hea
 
 
 def _missing(ours: str, row: table_file.Row, name: str, head: Heading, kind: str) -> Complaint:
-    shown = ", ".join(repr(cell[:SHOWN_MAX]) for cell in row.cells if cell)
     close = difflib.get_close_matches(ours, list(head.ignored), 1, 0.6)
     fix = f"--map {(close or ['COLUMN'])[0]!r}={ours}" if close else f"--map COLUMN={ours}"
     if ours == "group_id":
         fix = f"--group GROUP, or {fix}"
-    message = f"there is no column {ours} ({COLUMNS[kind][ours].words}); this line has {shown}: add {fix}"
+    message = f"there is no column {ours} ({COLUMNS[kind][ours].words}); this line has {_shown(row.cells)}: add {fix}"
     return Complaint(name, row.line, message, ours)
 
 
-def _refuse_ragged(rows: Sequence[table_file.Row], width: int, name: str, header_line: int) -> None:
+def _shown(cells: Sequence[str]) -> str:
+    return ", ".join(repr(cell[:SHOWN_MAX]) for cell in cells if cell)
+
+
+def _even(rows: Sequence[table_file.Row], head: Heading, name: str, header_line: int) -> list[table_file.Row]:
+    """Return the rows with as many cells as there are column names. Spreadsheets leave out empty cells at the end of a line,
+    which is accepted of ignored columns only: elsewhere it could be a value that is missing. Raises ImportErrors."""
+    width, needed = len(head.names), max(head.positions.values(), default=0) + 1
     if all(len(row.cells) == width + 1 and not row.cells[-1] for row in rows):
-        return  # every line ends with a delimiter, except the column names
-    wrong = [row for row in rows if len(row.cells) != width]
+        wrong = []  # every line ends with a delimiter, except the column names
+    else:
+        wrong = [row for row in rows if not needed <= len(row.cells) <= width]
     found = [
         Complaint(
             name,
@@ -160,6 +170,7 @@ def _refuse_ragged(rows: Sequence[table_file.Row], width: int, name: str, header
     ]
     if found:
         raise ImportErrors(found)
+    return [table_file.Row(row.line, (*row.cells[:width], *("",) * (width - len(row.cells)))) for row in rows]
 
 
 def _from_toml(
@@ -186,13 +197,14 @@ def _from_toml(
     ]
     if unknown:
         raise ImportErrors(unknown)
-    cells = [{key: _plain(value) for key, value in item.items()} for item in found]
+    separator = " " if kind == "group" else ", "  # of carriers and of prefixes
+    cells = [{key: _plain(value, separator) for key, value in item.items()} for item in found]
     return ((line, item, {}) for line, item in zip(lines, cells, strict=True)), ""
 
 
-def _plain(value: Any) -> str:
-    """Return a TOML value as a CSV file would contain it; the items of a list are separated by spaces."""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _plain(value: Any, separator: str) -> str:
+    """Return a TOML value as a CSV file would contain it."""
+    return separator.join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _checked(
@@ -240,37 +252,68 @@ def _converted(
     entries: list[Entry], name: str, kind: str, reading: Reading, currency: str, notes: list[str]
 ) -> list[Entry]:
     """Convert the prices of every row to satoshis, and the rows of prices to one per prefix. Raises ImportErrors."""
-    currencies = {each.values["currency"]: each for each in entries if each.values.get("currency")}
-    for ours, column in COLUMNS[kind].items():
-        if column.is_price:
-            currencies |= _convert(entries, name, ours, column, reading, currency)
-    if currency:
-        currencies.setdefault(currency, entries[0])
-    wrong = _wrong_currency(currencies, name, reading)
-    if wrong:
-        raise ImportErrors(wrong)
-    if kind != "price":
-        return entries
-    return prices(entries, name, reading, notes)
+    priced = {
+        ours: [(each, amounts.split(each.values[ours])) for each in entries if each.values[ours]]
+        for ours, column in COLUMNS[kind].items()
+        if column.is_price
+    }
+    currencies: dict[str, Entry] = {}
+    for each in entries:
+        if unit := each.values.get("currency"):
+            currencies.setdefault(unit, each)
+    for entry, amount in (each for column in priced.values() for each in column):
+        if amount.currency:
+            currencies.setdefault(amount.currency, entry)
+    for unit in (currency, reading.currency):
+        if unit:
+            currencies.setdefault(unit, entries[0])
+    rate = _rate(currencies, name, reading, notes)
+    for ours, column in priced.items():
+        mark = reading.decimal or _decimal_mark(column, name, ours)
+        _convert(column, COLUMNS[kind][ours], name, ours, mark=mark, rate=rate)
+    return prices(entries, name, reading, notes) if kind == "price" else entries
+
+
+def _rate(currencies: Mapping[str, Entry], name: str, reading: Reading, notes: list[str]) -> Decimal | None:
+    """Return the satoshis per unit of the file's currency; None: its prices are in satoshis. `currencies`: each currency
+    and an entry with it. Raises ImportErrors for prices in several currencies, and in one without a rate."""
+    if len(currencies) > 1:
+        (first, _), (second, entry) = [*currencies.items()][:2]
+        message = f"the prices are in {first} and {second}: split the file, and import each with its own --rate"
+        raise ImportErrors([Complaint(name, entry.line, message, "currency", second)])
+    for unit, entry in currencies.items():
+        if unit == amounts.SATS and reading.rate is not None:
+            message = "the prices are in satoshis: leave out --rate"
+            raise ImportErrors([Complaint(name, entry.line, message, "currency", unit)])
+        if unit != amounts.SATS and reading.rate is None:
+            return _current_rate(unit, entry, name, reading, notes)
+    return reading.rate
+
+
+def _current_rate(unit: str, entry: Entry, name: str, reading: Reading, notes: list[str]) -> Decimal:
+    """Return the rate of the rate source, and note it. Raises ImportErrors."""
+    try:
+        rate = reading.current_rate(unit)
+    except ValueError as error:
+        why = f" ({error})" if str(error) else ""
+        message = f"the prices are in {unit}: add --rate SATS_PER_UNIT, how many satoshis one {unit} is{why}"
+        raise ImportErrors([Complaint(name, entry.line, message, "currency", unit)]) from None
+    notes.append(f"{name}: 1 {unit} = {rate:.6g} satoshis, the current rate")
+    return rate
 
 
 def _convert(
-    entries: list[Entry], name: str, ours: str, column: Column, reading: Reading, currency: str
-) -> dict[str, Entry]:
-    """Convert one column in place; return the currencies in it, each with its first entry."""
-    split = [(each, amounts.split(each.values[ours])) for each in entries if each.values[ours]]
-    mark = reading.decimal
-    if not mark:
-        try:
-            mark = amounts.decimal_mark(amount.digits for _, amount in split)
-        except ValueError as error:
-            raise ImportErrors([Complaint(name, None, f"{ours}: {error}", ours)]) from None
+    priced: Sequence[tuple[Entry, amounts.Amount]],
+    column: Column,
+    name: str,
+    ours: str,
+    *,
+    mark: str,
+    rate: Decimal | None,
+) -> None:
+    """Convert one column in place. Raises ImportErrors."""
     wrong: list[Complaint] = []
-    units: dict[str, Entry] = {}
-    rate = reading.rate if currency != amounts.SATS else None
-    for entry, amount in split:
-        if amount.currency:
-            units.setdefault(amount.currency, entry)
+    for entry, amount in priced:
         try:
             sats = amounts.to_sats(amounts.to_decimal(amount.digits, mark=mark), rate=rate)
         except ValueError as error:
@@ -279,19 +322,18 @@ def _convert(
             entry.values[ours] = str(sats)
     if wrong:
         raise ImportErrors(wrong)
-    return units
 
 
-def _wrong_currency(currencies: Mapping[str, Entry], name: str, reading: Reading) -> list[Complaint]:
-    """Refuse prices in several currencies, in a currency without a rate, and in satoshis with one."""
-    if len(currencies) > 1:
-        (first, _), (second, entry) = [*currencies.items()][:2]
-        message = f"the prices are in {first} and {second}: split the file, and import each with its own --rate"
-        return [Complaint(name, entry.line, message, "currency", second)]
-    for unit, entry in currencies.items():
-        if unit != amounts.SATS and reading.rate is None:
-            message = f"the prices are in {unit}: add --rate SATS_PER_UNIT, how many satoshis one {unit} is"
-            return [Complaint(name, entry.line, message, "currency", unit)]
-        if unit == amounts.SATS and reading.rate is not None:
-            return [Complaint(name, entry.line, "the prices are in satoshis: leave out --rate", "currency", unit)]
-    return []
+def _decimal_mark(priced: Sequence[tuple[Entry, amounts.Amount]], name: str, ours: str) -> str:
+    """Return the decimal mark that a column shows; empty if no amount shows it. Raises ImportErrors if they disagree."""
+    shown: dict[str, str] = {}
+    for entry, amount in priced:
+        mark = amounts.decimal_mark(amount.digits)
+        if mark and shown.setdefault(mark, amount.digits) and len(shown) > 1:
+            first, second = shown.values()
+            message = (
+                f"{ours}: {first!r} and {second!r} in one column have different decimal marks: add --decimal comma or"
+                " --decimal point"
+            )
+            raise ImportErrors([Complaint(name, entry.line, message, ours, entry.values[ours])])
+    return next(iter(shown), "")

@@ -15,7 +15,7 @@ def prices(entries: Sequence[Entry], name: str, reading: Reading, notes: list[st
     wrong: list[Complaint] = []
     shared = 0
     for entry in entries:
-        is_network = bool(entry.values["mcc"] or entry.values["mcc_mnc"])
+        is_network = _is_network(entry)
         for prefix in _prefixes(entry, name, reading.networks, wrong):
             price = Entry(entry.line, {"prefix": prefix, "cost_per_segment": entry.values["cost_per_segment"]})
             first = found.setdefault(prefix, price)
@@ -37,9 +37,13 @@ def prices(entries: Sequence[Entry], name: str, reading: Reading, notes: list[st
 
 def _prefixes(entry: Entry, name: str, networks: Networks, wrong: list[Complaint]) -> list[str]:
     values = entry.values
-    if values["mcc"] or values["mcc_mnc"]:
-        return _of_network(entry, name, networks, wrong)
-    if values["prefix"] or not (values["country_prefix"] or values["area"]):
+    has_prefix = values["prefix"] or values["country_prefix"] or values["area"]
+    if _is_network(entry) and (found := _of_network(entry, networks)):
+        return found
+    if _is_network(entry) and not has_prefix:
+        wrong.append(_unknown_network(entry, name, networks))
+        return []
+    if values["prefix"] or not has_prefix:
         return values["prefix"].split() or [""]
     countries, areas = values["country_prefix"].split(), values["area"].split()
     if len(countries) != 1:
@@ -49,15 +53,26 @@ def _prefixes(entry: Entry, name: str, networks: Networks, wrong: list[Complaint
     return [f"{countries[0]}{area}" for area in areas] or countries
 
 
-def _of_network(entry: Entry, name: str, networks: Networks, wrong: list[Complaint]) -> list[str]:
+def _is_network(entry: Entry) -> bool:
+    return bool(entry.values["mcc"] or entry.values["mcc_mnc"])
+
+
+def _network(entry: Entry) -> tuple[str, str]:
     mcc, _, mnc = (entry.values["mcc_mnc"] or f"{entry.values['mcc']} {entry.values['mnc']}").partition(" ")
-    found = networks.get((mcc, mnc)) or networks.get((mcc, ""))
-    if found:
-        return [*found]
+    return mcc, mnc
+
+
+def _of_network(entry: Entry, networks: Networks) -> list[str]:
+    """Return the prefixes that the networks file has of a row's network, or else of the rest of its country."""
+    mcc, mnc = _network(entry)
+    return [*(networks.get((mcc, mnc)) or networks.get((mcc, "")) or ())]
+
+
+def _unknown_network(entry: Entry, name: str, networks: Networks) -> Complaint:
+    mcc, mnc = _network(entry)
     shown = f"MCC {mcc}" + (f", MNC {mnc}" if mnc else "")
     if networks:
         message = f"the networks file has no prefixes of {shown}: add a line for it, or one with this MCC and no MNC"
     else:
         message = f"the row has {shown} and no prefix: add --networks FILE, a CSV file with the columns mcc,mnc,prefix"
-    wrong.append(Complaint(name, entry.line, message, "mcc", mcc))
-    return []
+    return Complaint(name, entry.line, message, "mcc", mcc)

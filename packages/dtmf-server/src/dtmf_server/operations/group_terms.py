@@ -9,7 +9,7 @@ from dtmf_server.storage.db import Tx
 _PRICE = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 # Name of the column: a description of its valid values, and their pattern. All of them may be empty.
 COLUMNS = {
-    "monthly_cap": ("whole satoshis, or empty for no cap", "[0-9]{1,15}"),
+    "monthly_cap": ("whole satoshis, or empty for no cap", "[0-9]{1,15}"),  # a price: catalog_columns.py converts it
     "reclaim_days": ("whole days from 0 to 365", "[0-9]|[1-9][0-9]|[12][0-9]{2}|3[0-5][0-9]|36[0-5]"),
     "refund_within_minutes": (
         "whole minutes from 1 to 1440, or empty for no refunds",

@@ -11,7 +11,7 @@ from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.operations import account, ended, limits, rental_refunds, supply, token_limits
+from dtmf_server.operations import account, ended, limits, rental_refunds, supply_demand, token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rental_lists, rentals, supplies, token_rentals
@@ -64,8 +64,8 @@ def start(
         if found is None and e164 is not None:
             raise NumberTaken(f"{e164} can't be rented now: {CHOOSE}")
         if found is None:
-            raise supply.without_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        supply.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+            raise supply_demand.no_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+        supply_demand.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
         rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network, token_id=started_by)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
         if max_minutes is not None or max_sats is not None:

@@ -1,24 +1,27 @@
 """Buying numbers for groups with a supply, and giving them back: the transactions between the requests to the provider.
 
 Every state change goes through the table in core/number_supply.py. The worker (workers/supply.py) calls these functions;
-a rental calls `took` and `without_stock`.
+rentals call those of supply_demand.py.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from dtmf_server.core import number_supply
-from dtmf_server.core.errors import NoNumbersAvailable, TooManySupplyNumbers
-from dtmf_server.core.number_supply import RETRY_AFTER_S, Event, State, SupplyRules, Terms
+from dtmf_server.core.number_supply import Event, State, SupplyRules, Terms
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.storage import numbers, supplies, supply_numbers
-from dtmf_server.storage.db import DoFirst, Row, Tx
+from dtmf_server.storage.db import Row, Tx
 
+STATE_MAX = 1000  # numbers in one state that a pass considers
 AT_ONCE = 20  # numbers that one pass of the worker buys, settles or gives back
 TROUBLE_PAUSE_US = 10 * MINUTE_US
 MILLISECOND_US = 1000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ class Order:
         return f"dtmf-{self.id}-{self.reserved_at_us // MILLISECOND_US}"
 
 
+class Repeat(StrEnum):
+    """The decision about an order that the provider does not have."""
+
+    ORDER = "order"  # again
+    WAIT = "wait"  # until it fits into what may be spent
+    GIVE_UP = "give up"  # it was refused, or nothing may be bought at present
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A number that is being given back."""
@@ -70,67 +81,18 @@ class Wanted:
     refused_e164: str | None
 
 
-# --- renting --------------------------------------------------------------------------------------------------------
-
-
-def took(
-    tx: Tx, account_id: int, group_id: str, e164: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
-) -> None:
-    """Record that an account is about to rent a number: want the next one, if this was one of the numbers held
-    free. Raises TooManySupplyNumbers."""
-    bought = supply_numbers.live_by_e164(tx, e164)
-    supply = supplies.of_group(tx, group_id)
-    if bought is not None:
-        _check_share(tx, account_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-    if supply is None:
-        return
-    terms = supplies.terms_of(supply)
-    free = numbers.count_free(tx, group_id, now_us=now_us, cooldown_us=cooldown_us, at_most=terms.stock_min)
-    coming, owned = supply_numbers.counts(tx, group_id)
-    if number_supply.to_want(terms, free=free, coming=coming, owned=owned):
-        supply_numbers.want(tx, group_id=group_id, carrier=supply["carrier"], account_id=account_id, now_us=now_us)
-        tx.notify("supply")
-
-
-def without_stock(
-    tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
-) -> NoNumbersAvailable:
-    """Return the refusal for a group without a free number. If its supply can buy one, the refusal says when to ask again.
-    Raises DoFirst with the transaction that wants a number, and TooManySupplyNumbers."""
-    supply = supplies.of_group(tx, group_id)
-    if supply is None or not rules.enabled or supply["trouble"] or supply_numbers.is_stopped(tx):
-        return NoNumbersAvailable()
-    _check_share(tx, account_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-    coming, owned = supply_numbers.counts(tx, group_id)
-    if coming == 0:
-        if owned >= supply["stock_max"] or supply_numbers.is_wanted_by(tx, account_id):
-            return NoNumbersAvailable()
-        raise DoFirst(partial(_want_first, group_id=group_id, account_id=account_id, now_us=now_us))
-    return NoNumbersAvailable(
-        f"every number of this group is rented or in cooldown, and a new one is being bought: try again in"
-        f" {RETRY_AFTER_S} seconds",
-        retry_after=RETRY_AFTER_S,
-    )
-
-
-def _want_first(tx: Tx, *, group_id: str, account_id: int, now_us: int) -> bool:
-    supply = supplies.of_group(tx, group_id)
-    if supply is not None and supply_numbers.counts(tx, group_id)[0] == 0:
-        supply_numbers.want(tx, group_id=group_id, carrier=supply["carrier"], account_id=account_id, now_us=now_us)
-        tx.notify("supply")
-    return False
-
-
-def _check_share(tx: Tx, account_id: int, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> None:
-    cooled_us = numbers.cooled_us(now_us, cooldown_us)
-    if supply_numbers.of_account(tx, account_id, cooled_us=cooled_us, at_most=rules.per_account) >= rules.per_account:
-        raise TooManySupplyNumbers
-
-
 # --- wanting and buying ---------------------------------------------------------------------------------------------
 
 
-def plan(tx: Tx, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> list[Wanted]:
+def in_turn(rows: list[T], turn: int) -> list[T]:
+    """Return the rows of a pass: others in each turn if there are many, so that those that fail do not hold up the rest."""
+    if len(rows) <= AT_ONCE:
+        return rows
+    start = turn * AT_ONCE % len(rows)
+    return [*rows[start:], *rows[:start]][:AT_ONCE]
+
+
+def plan(tx: Tx, *, now_us: int, cooldown_us: int, rules: SupplyRules, turn: int) -> list[Wanted]:
     """Want numbers for the stock, cancel those that are not needed any more, and return those to search for now."""
     if not rules.enabled or supply_numbers.is_stopped(tx):
         return []
@@ -144,13 +106,15 @@ def plan(tx: Tx, *, now_us: int, cooldown_us: int, rules: SupplyRules) -> list[W
             supply_numbers.want(tx, group_id=group_id, carrier=supply["carrier"], account_id=None, now_us=now_us)
         found += _needed(tx, supply, terms, free=free, owned=owned, now_us=now_us)
     _cancel_orphans(tx, now_us=now_us)
-    return found[:AT_ONCE]
+    return in_turn(found, turn)
 
 
 def _needed(tx: Tx, supply: Row, terms: Terms, *, free: int, owned: int, now_us: int) -> list[Wanted]:
     """Return the wanted numbers of a group that are still needed, and cancel the others."""
     rows = [
-        row for row in supply_numbers.in_state(tx, State.WANTED, limit=1000) if row["group_id"] == supply["group_id"]
+        row
+        for row in supply_numbers.in_state(tx, State.WANTED, limit=STATE_MAX)
+        if row["group_id"] == supply["group_id"]
     ]
     in_purchase = supply_numbers.counts(tx, supply["group_id"])[0] - len(rows)
     needed: list[Row] = []
@@ -181,7 +145,7 @@ def _needed(tx: Tx, supply: Row, terms: Terms, *, free: int, owned: int, now_us:
 def _cancel_orphans(tx: Tx, *, now_us: int) -> None:
     """Cancel numbers wanted for groups that have no supply any more."""
     having = {row["group_id"] for row in supplies.every(tx)}
-    for row in supply_numbers.in_state(tx, State.WANTED, limit=1000):
+    for row in supply_numbers.in_state(tx, State.WANTED, limit=STATE_MAX):
         if row["group_id"] not in having:
             move(tx, row, Event.CANCEL, now_us=now_us)
 
@@ -241,9 +205,9 @@ def trouble(tx: Tx, group_id: str, reason: str, *, now_us: int) -> None:
     supplies.set_trouble(tx, group_id, reason, retry_at_us=now_us + TROUBLE_PAUSE_US)
 
 
-def in_doubt(tx: Tx) -> list[Order]:
+def in_doubt(tx: Tx, turn: int) -> list[Order]:
     """Return the numbers that were ordered, or were about to be when the process stopped."""
-    return [
+    found = [
         Order(
             row["id"],
             row["carrier"],
@@ -252,16 +216,22 @@ def in_doubt(tx: Tx) -> list[Order]:
             row["ordered_at_us"],
             was_refused=row["refused_e164"] == row["e164"],
         )
-        for row in supply_numbers.in_state(tx, State.RESERVED, limit=AT_ONCE)
+        for row in supply_numbers.in_state(tx, State.RESERVED, limit=STATE_MAX)
     ]
+    return in_turn(found, turn)
 
 
-def order_again(tx: Tx, order: Order, *, now_us: int, rules: SupplyRules) -> bool:
-    """Record that an order is repeated. Return False if nothing may be bought at present."""
-    if not rules.enabled or supply_numbers.is_stopped(tx):
-        return False
+def order_again(tx: Tx, order: Order, *, now_us: int, rules: SupplyRules) -> Repeat:
+    """Decide whether an order is repeated. If it is, its price counts as spent now."""
+    if order.was_refused or not rules.enabled or supply_numbers.is_stopped(tx):
+        return Repeat.GIVE_UP
+    row, offer = supply_numbers.lock(tx, order.id), order.offer
+    spent = supply_numbers.spent(tx, currency=offer.currency, now_us=now_us, except_id=order.id)
+    price, is_trusted = offer.setup_price + offer.month_price, bool(row["is_trusted"])
+    if not number_supply.may_spend(price, spent, rules, is_trusted=is_trusted):
+        return Repeat.WAIT
     supply_numbers.ordered_again(tx, order.id, now_us=now_us)
-    return True
+    return Repeat.ORDER
 
 
 def refused(tx: Tx, order: Order, *, now_us: int) -> None:
@@ -345,10 +315,10 @@ def retire_due(tx: Tx, *, now_us: int, cooldown_us: int) -> int:
     return retired
 
 
-def releasing(tx: Tx) -> list[Given]:
+def releasing(tx: Tx, turn: int) -> list[Given]:
     """Return the numbers that are being given back."""
-    rows = supply_numbers.in_state(tx, State.RELEASING, limit=AT_ONCE)
-    return [Given(row["id"], row["carrier"], row["e164"]) for row in rows]
+    rows = supply_numbers.in_state(tx, State.RELEASING, limit=STATE_MAX)
+    return [Given(row["id"], row["carrier"], row["e164"]) for row in in_turn(rows, turn)]
 
 
 def released(tx: Tx, number_id: int, *, now_us: int) -> None:

@@ -62,17 +62,20 @@ def releasing_among(tx: Tx, e164s: list[str]) -> set[str]:
     return {row["e164"] for row in rows}
 
 
-def spent(tx: Tx, *, currency: str, now_us: int) -> Spent:
-    """Return what was reserved in a currency and not returned since."""
+def spent(tx: Tx, *, currency: str, now_us: int, except_id: int = 0) -> Spent:
+    """Return what was reserved in a currency and not returned since. A repeated order counts when it was last sent.
+    `except_id`: a number that is not counted."""
     row = tx.one(
-        "SELECT coalesce(sum(CASE WHEN reserved_at_us > :hour_us THEN price ELSE 0 END), 0) AS hour,"
+        "SELECT coalesce(sum(CASE WHEN ordered_at_us > :hour_us THEN price ELSE 0 END), 0) AS hour,"
         " coalesce(sum(price), 0) AS day,"
         " coalesce(sum(CASE WHEN is_trusted THEN 0 ELSE price END), 0) AS untrusted FROM"
-        " (SELECT reserved_at_us, is_trusted, setup_price + month_price AS price FROM supply_numbers"
-        "  WHERE reserved_at_us IS NOT NULL AND reserved_at_us > :day_us AND currency = :currency) reserved",
+        " (SELECT ordered_at_us, is_trusted, setup_price + month_price AS price FROM supply_numbers"
+        f"  WHERE (reserved_at_us IS NOT NULL AND reserved_at_us > :day_us OR {LIVE}) AND ordered_at_us > :day_us"
+        "  AND currency = :currency AND id <> :except_id) reserved",
         hour_us=now_us - HOUR_US,
         day_us=now_us - DAY_US,
         currency=currency,
+        except_id=except_id,
     )
     assert row is not None
     return Spent(int(row["hour"]), int(row["day"]), int(row["untrusted"]))
@@ -188,6 +191,26 @@ def is_wanted_by(tx: Tx, account_id: int) -> bool:
             account_id=account_id,
         )
         is not None
+    )
+
+
+def wanted_by_others(tx: Tx, group_id: str, account_id: int, *, limit: int) -> list[Row]:
+    """Return the numbers of a group that are wanted for other accounts, the oldest first."""
+    return tx.all(
+        "SELECT id, account_id FROM supply_numbers WHERE group_id = :group_id AND state = 'wanted'"
+        " AND account_id <> :account_id ORDER BY id LIMIT :limit",
+        group_id=group_id,
+        account_id=account_id,
+        limit=limit,
+    )
+
+
+def want_for(tx: Tx, number_id: int, account_id: int) -> None:
+    """Want a number for another account."""
+    tx.run(
+        "UPDATE supply_numbers SET account_id = :account_id WHERE id = :id AND state = 'wanted'",
+        id=number_id,
+        account_id=account_id,
     )
 
 

@@ -6,8 +6,9 @@ request to the provider at most, and what it could have done is committed before
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TypeVar
 
 from dtmf_server.carriers.base import CarrierRefused, NumberOffer, SellsNumbers, SmsCarrier
@@ -43,6 +44,7 @@ class Supplier:
     sellers: Mapping[str, SellsNumbers]
     rules: SupplyRules
     cooldown_us: int
+    turns: Iterator[int] = field(default_factory=count)  # of passes
 
     async def write(self, fn: Callable[[Tx, int], T]) -> T:
         """Run a transaction with the current time."""
@@ -90,18 +92,20 @@ async def run_supply(runtime: Runtime, carriers: Mapping[str, SmsCarrier], guard
 async def work(supplier: Supplier) -> int:
     """Do one pass: settle doubts, buy, stock, book months, give back. Return how many numbers made progress."""
     done = 0
-    rules, cooldown_us = supplier.rules, supplier.cooldown_us
-    for order in await supplier.db.read(supply.in_doubt):
+    rules, cooldown_us, turn = supplier.rules, supplier.cooldown_us, next(supplier.turns)
+    for order in await supplier.db.read(lambda tx: supply.in_doubt(tx, turn)):
         done += await _skip_failures(supplier, order.carrier, _settle, order)
     await supplier.write(lambda tx, _: supply.stock(tx))
-    wanted = await supplier.write(lambda tx, now: supply.plan(tx, now_us=now, cooldown_us=cooldown_us, rules=rules))
+    wanted = await supplier.write(
+        lambda tx, now: supply.plan(tx, now_us=now, cooldown_us=cooldown_us, rules=rules, turn=turn)
+    )
     for each in wanted:
         done += await _skip_failures(supplier, each.carrier, _buy, each)
     await supplier.write(lambda tx, _: supply.stock(tx))
     while await supplier.write(lambda tx, now: supply.book_months(tx, now_us=now, rules=rules)):
         pass
     await supplier.write(lambda tx, now: supply.retire_due(tx, now_us=now, cooldown_us=cooldown_us))
-    for given in await supplier.db.read(supply.releasing):
+    for given in await supplier.db.read(lambda tx: supply.releasing(tx, turn)):
         done += await _skip_failures(supplier, given.carrier, _release, given)
     return done
 
@@ -195,9 +199,10 @@ async def _settle(supplier: Supplier, seller: SellsNumbers, order: Order) -> boo
     if now_us < order.ordered_at_us + LISTED_AFTER_US:
         return False  # it may be listed late
     rules = supplier.rules
-    if order.was_refused or not await supplier.write(
-        lambda tx, now: supply.order_again(tx, order, now_us=now, rules=rules)
-    ):
+    repeat = await supplier.write(lambda tx, now: supply.order_again(tx, order, now_us=now, rules=rules))
+    if repeat is supply.Repeat.WAIT:
+        return False
+    if repeat is supply.Repeat.GIVE_UP:
         await supplier.write(lambda tx, now: supply.refused(tx, order, now_us=now))
         return True
     try:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dtmf_server import config
 from dtmf_server.carriers.android.replies import Device
@@ -23,6 +24,7 @@ from dtmf_server.cli.setup.plan import Plan
 from dtmf_server.cli.setup.prompts import Prompts, Question
 from dtmf_server.config import CarrierSettings, Config
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.core.hosts import is_loopback
 
 DEFAULT_FILE = Path("dtmf.toml")
 DEFAULT_PORT, PORTS = 8000, 20
@@ -122,7 +124,7 @@ def _ask(options: argparse.Namespace, existing: Config | None) -> Plan | None:
     plan.adds_public_url = bool(plan.public_url) and not known_url
     _ask_numbers(options, prompts, plan, device, listed)
     _ask_prices(options, prompts, plan, existing)
-    return plan if _connected(plan) else None
+    return plan
 
 
 def _free_port(asked: int | None) -> int:
@@ -167,13 +169,17 @@ def _tested(
 ) -> tuple[Plan, Device | None, list[str]] | None:
     """Ask for the carrier's settings until it passes its test. Returns the plan, the phone, and the account's numbers."""
     answers: dict[str, str] = {}
+    phones = _phones(existing)
     for attempt in range(ROUNDS_MAX):
         given = options if attempt == 0 else argparse.Namespace()  # wrong options are asked for again
-        answers = _answers(given, prompts, kind, answers)
+        answers = _answers(given, prompts, kind, answers, phones)
         if options.base_url and any(key in ("account_sid", "api_key") for key in answers):
             answers["base_url"] = options.base_url
         is_here = kinds.is_on_this_machine(kind, answers)
         mode = existing.mode if existing else options.mode or ("sandbox" if is_here else "production")
+        if mode == "sandbox" and not (is_here or is_loopback(urlsplit(options.base_url or "").hostname or "")):
+            fix = "use another folder" if existing else "leave out --mode sandbox"
+            raise CannotStart(f"a sandbox has carriers on loopback only, and this {kind.name} is elsewhere: {fix}")
         url = known_url or _public_url(given, prompts, kind, port=port, is_here=is_here)
         values = kinds.table(kind, name, answers, [])
         if kind.kind == "android":
@@ -192,14 +198,29 @@ def _tested(
     return None
 
 
+def _phones(existing: Config | None) -> dict[str, str]:
+    """Return the name of each phone that is a carrier already, by its URL."""
+    carriers = existing.carrier if existing else ()
+    return {each.url.rstrip("/"): each.name for each in carriers if isinstance(each, AndroidSettings)}
+
+
 def _answers(
-    options: argparse.Namespace, prompts: Prompts, kind: SetupKind, before: Mapping[str, str]
+    options: argparse.Namespace,
+    prompts: Prompts,
+    kind: SetupKind,
+    before: Mapping[str, str],
+    phones: Mapping[str, str],
 ) -> dict[str, str]:
+    def fault(question: Question, answer: str) -> str:
+        if kind.kind == "android" and question.setting == "url" and (name := phones.get(answer.rstrip("/"))):
+            return f"the carrier {name!r} is this phone: setting it up again would break {name!r}"
+        return kinds.answer_fault(kind, question, answer)
+
     found = {}
     for question in kind.questions:
         asked = replace(question, default="" if question.is_secret else before.get(question.setting, question.default))
         given = getattr(options, question.destination, None)
-        found[question.setting] = prompts.answer(asked, given, partial(kinds.answer_fault, kind, asked))
+        found[question.setting] = prompts.answer(asked, given, partial(fault, asked))
     return found
 
 
@@ -312,18 +333,16 @@ def _ask_prices(options: argparse.Namespace, prompts: Prompts, plan: Plan, exist
     plan.prices = prices if answer == "suggested" else catalog.FREE
 
 
-def _connected(plan: Plan) -> bool:
-    """Register the webhooks of a phone. Returns False if it refuses them."""
+def _connect(plan: Plan) -> None:
+    """Register the webhooks of a phone. Raises CannotStart."""
     if plan.kind is None or plan.kind.kind != "android":
-        return True
+        return
     settings = config_file.checked(plan.values, mode=plan.mode, public_url=plan.public_url)
     assert isinstance(settings, AndroidSettings), "its kind says so"
     try:
         live.connect_phone(settings, plan.callback_url, sets_key=True)
     except CarrierRefused as refused:
-        print_line(f"{plan.name}: {refused.reason}; nothing was written")
-        return False
-    return True
+        raise CannotStart(f"{plan.name}: {refused.reason}; nothing was written") from None
 
 
 def _write(options: argparse.Namespace, path: Path, before: bytes | None, plan: Plan) -> None:
@@ -343,7 +362,7 @@ def _write(options: argparse.Namespace, path: Path, before: bytes | None, plan: 
     else:
         content = config_file.extended(before, block, public_url=plan.public_url if plan.adds_public_url else "")
     with config_file.writing(path, content, hidden, before=before, environ=os.environ) as loaded:
-        groups = starter.import_into(options, loaded, plan)
+        groups = starter.import_into(options, loaded, plan, last=partial(_connect, plan))
     for line in next_steps.lines(options, path, plan, groups, is_new=before is None, secret_files=list(hidden)):
         print_line(line)
     if loaded.signup.mode == "open" and plan.mode == "production" and plan.numbers and not plan.prices.minute:

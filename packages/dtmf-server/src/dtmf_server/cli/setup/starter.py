@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dtmf_server.cli import operator
@@ -18,8 +18,9 @@ from dtmf_server.storage.db import Database, Tx
 from dtmf_server.storage.open import open_database, sqlite_path
 
 
-def import_into(options: argparse.Namespace, configuration: Config, plan: Plan) -> Starter:
-    """Import the numbers of a plan into the database of a configuration. Raises CannotStart."""
+def import_into(options: argparse.Namespace, configuration: Config, plan: Plan, *, last: Callable[[], None]) -> Starter:
+    """Import the numbers of a plan into the database of a configuration. `last` runs before the commit, so that it changes
+    nothing elsewhere, like the key of a phone, if the numbers can't be imported. Raises CannotStart."""
     if plan.kind is None or not plan.numbers:
         return Starter([], [], [])
     type_, name = plan.kind.group_type, plan.name
@@ -28,6 +29,7 @@ def import_into(options: argparse.Namespace, configuration: Config, plan: Plan) 
     def import_and_record(tx: Tx) -> Starter:
         found = import_starter(tx, plan.numbers, plan.prices, carrier=name, type_=type_)
         audit.record(tx, by, "init", f"groups {', '.join(found.groups)}; {len(found.numbers)} numbers of {name}")
+        last()
         return found
 
     with _opened(options, configuration) as db:
