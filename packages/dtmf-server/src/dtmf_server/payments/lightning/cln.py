@@ -104,7 +104,7 @@ class Cln:
             raise InvoiceRefused(f"Core Lightning refused the invoice: {reply.text()}")
         created = self._result(reply)
         with understood():
-            if "warning_capacity" in created:  # Core Lightning creates it, but nobody can pay it
+            if "warning_capacity" in created:  # Core Lightning creates it, but it cannot be paid
                 raise InvoiceRefused("Core Lightning's channels cannot receive this amount")
         return self._invoice(created)
 

@@ -99,7 +99,7 @@ class Lnd:
         if reply.is_error:
             return await self._after_failure(reply, external_id)
         created = reply.json()
-        if (amount_msat or 0) > await self._inbound_msat():  # LND creates it, but nobody can pay it
+        if (amount_msat or 0) > await self._inbound_msat():  # LND creates it, but it cannot be paid
             raise InvoiceRefused("LND's channels cannot receive this amount")
         with understood():
             expires_us = self._context.wall_us() + expiry_s * fields.SECOND_US
