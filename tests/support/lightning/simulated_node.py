@@ -17,7 +17,7 @@ NODE_KEY = hashlib.sha256(b"a simulated node").digest()
 NODE_ID = "02" + "ab" * 32
 
 # `after_…`: the request is carried out, and then answered with an error, or not at all.
-Fault = Literal["", "html", "empty", "error", "closed", "silent", "after_error", "after_closed"]
+Fault = Literal["", "html", "empty", "error", "closed", "silent", "redirect", "after_error", "after_closed"]
 
 
 class Refused(Exception):
@@ -167,6 +167,9 @@ class SimulatedNode:
                 return Answer.json({})
             case "error":
                 return Answer(502, b"<html>Bad gateway</html>")
+            case "redirect":  # with a body that looks like an answer
+                moved = self._answer(self, received)
+                return Answer(307, moved.body, {"Location": "https://elsewhere.example"})
             case "closed":
                 return Answer(0)
             case "silent":

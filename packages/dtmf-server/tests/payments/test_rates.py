@@ -136,7 +136,10 @@ async def test_a_rate_over_http_is_found_by_its_pointer_and_fetched_once_a_minut
     ("answer", "cause"),
     [
         (Answer(200, b"<html>Sign in</html>"), "is an HTML page"),
-        (Answer(302, b"", {"Location": "https://elsewhere.example"}), "answered with status 302"),
+        (
+            Answer(302, b"", {"Location": "https://elsewhere.example"}),
+            r"redirects \(status 302\): check prices\.rate_url",
+        ),
         (Answer(500, b"65000"), "answered with status 500"),
         (Answer(429, b"65000"), "answered with status 429"),
         (Answer(200, b'{"eur": 65000'), "is not JSON"),

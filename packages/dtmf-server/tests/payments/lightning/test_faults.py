@@ -63,7 +63,7 @@ async def test_the_oldest_of_two_invoices_with_one_id_counts(peer: Peer, simulat
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("fault", ["html", "error", "closed", "empty", "silent"])
+@pytest.mark.parametrize("fault", ["html", "error", "closed", "empty", "silent", "redirect"])
 async def test_a_node_that_does_not_work_is_unavailable(
     peer: Peer, simulated: SimulatedNode, monkeypatch: pytest.MonkeyPatch, call: str, fault: Fault
 ) -> None:
