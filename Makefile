@@ -35,7 +35,7 @@ $(shell rm -f $(VENV)/pyvenv.cfg $(RUN) $(DEV) $(BROWSER))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-lightning test-deploy test-proofs lint messages prove bench bench-peers clean
+.PHONY: help setup run demo docs reference dist test test-quick test-browser screenshots test-peers test-namespaces test-bitcoin test-lightning test-deploy test-proofs lint messages prove bench bench-lightning bench-peers clean
 .DELETE_ON_ERROR:
 
 help:
@@ -57,6 +57,7 @@ help:
 	@echo "make messages      extract the website's texts for translators into build/dtmf.pot"
 	@echo "make prove   verify the promises made in docs/"
 	@echo "make bench   run the benchmarks"
+	@echo "make bench-lightning  run the benchmarks of Lightning, also between two Electrum wallets (on Debian, as root, installs them)"
 	@echo "make bench-peers      run the benchmarks with Kannel and Jasmin (on Debian, as root, installs them)"
 	@echo "make setup   create .venv for development"
 	@echo "make clean   remove .venv, caches and builds, but not data/"
@@ -150,6 +151,10 @@ prove: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-lightning: $(DEV)
+	@bitcoind=$$($(BIN)/python tests/bitcoin/bitcoind.py) && programs=$$($(BIN)/python tests/lightning_nodes/install.py) && \
+	env DTMF_TEST_BITCOIND="$$bitcoind" $$programs $(BIN)/python -m benchmarks.bench lightning $(ARGS)
 
 bench-peers: $(DEV)
 	@sh benchmarks/gateways/install.sh

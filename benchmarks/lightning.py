@@ -1,13 +1,18 @@
 """Lightning payments with the simulated node, one after the other; a poll of the node with 10 and with 10,000 open invoices.
 
 *A payment* is `sandbox.pay` on a service in a process of its own: from the request of the payer until the response, which
-comes once the payment is credited. *A poll* reads one new payment after the cursor and credits it, in one process."""
+comes once the payment is credited. With Electrum, it is a payment between two real wallets with a channel: from the return
+of the payer's command until a client that waits for the deposit has it; only `make bench-lightning` measures it. *A poll*
+reads one new payment after the cursor and credits it, in one process."""
 
 import asyncio
 import contextlib
+import os
+import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 
@@ -27,9 +32,22 @@ from dtmf_server.server.lightning import NodeInvoices
 from dtmf_server.storage import simulated_lightning
 from dtmf_server.storage.db import Tx
 from dtmf_server.workers.invoice_watcher import InvoiceWatcher
+from lightning_nodes.electrum_pair import LOGIN, ElectrumPair, from_environment
 
 FEW, MANY = 10, 10_000
 HOUR_US = 3_600_000_000
+SATS = 100
+CONFIGURATION = """\
+[bitcoin]
+network = "regtest"
+
+[lightning]
+kind = "electrum"
+url = "{url}"
+user = "{user}"
+password = "{password}"
+allow_hot_wallet = true
+"""
 WARM_UP_S = process.WARM_UP_AFTER_S + 1.5  # the service loads the website's templates a second after its start
 
 
@@ -40,6 +58,11 @@ def run(size: Size) -> Iterator[Finding]:
         with place() as engine:
             yield _payments(engine, count)
             yield _polls(engine, many, times)
+    if "DTMF_TEST_ELECTRUM" in os.environ:
+        with from_environment() as pair:
+            for place in (databases.sqlite, databases.postgresql):
+                with place() as engine:
+                    yield _payments_by_electrum(engine, pair, size.of(200, 30, 3))
 
 
 def _payments(engine: Engine, count: int) -> Finding:
@@ -61,6 +84,31 @@ def _payments(engine: Engine, count: int) -> Finding:
     p99_ms = quantiles(taken_ms, n=100)[98] if count > 1 else taken_ms[0]
     name = f"{count} payments one after the other: p99 until credited, {engine.name}"
     return Line(name, p99_ms, at_most(50), f"median {median(taken_ms):.1f} ms", unit="ms")
+
+
+def _payments_by_electrum(engine: Engine, pair: ElectrumPair, count: int) -> Finding:
+    url, taken_ms = engine.empty(), []
+    user, _, password = LOGIN.partition(":")
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "dtmf.toml"
+        config.write_text(CONFIGURATION.format(url=pair.receiver.url, user=user, password=password))
+        with processes.service(url, "--config", str(config)) as service:
+            address = f"http://127.0.0.1:{service.port}"
+            with httpcore2.ConnectionPool() as pool:
+                opened = pool.request("POST", f"{address}/api/v1/accounts")
+            with DTMF(opened.content.decode().split('"')[3], base_url=address, max_retries=10) as dtmf:
+                time.sleep(WARM_UP_S)
+                for _ in range(count):
+                    invoice = dtmf.new_invoice(SATS)
+                    pair.payer.pay(invoice["invoice"])
+                    started_s = perf_counter()
+                    dtmf.wait_for_deposit(invoice, timeout=60)
+                    taken_ms.append((perf_counter() - started_s) * 1000)
+                assert dtmf.account()["balance"] == count * SATS, "every payment is credited"
+    engine.drop(url)
+    p99_ms = quantiles(taken_ms, n=100)[98]
+    name = f"{count} payments between two Electrum wallets: p99 from the payer's proof until credited, {engine.name}"
+    return Line(name, p99_ms, at_most(500), f"median {median(taken_ms):.1f} ms", unit="ms")
 
 
 def _polls(engine: Engine, many: int, times: int) -> Finding:

@@ -1,18 +1,22 @@
 """A payment is credited once, in whole satoshis, whatever the node does; fees and rounding are booked to the millisatoshi."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from dtmf_server.core.lightning import SettledPayment
+from dtmf_server.core.lightning import InvoiceStatus, SettledPayment
 from dtmf_server.operations import close_account, invoices
+from dtmf_server.payments.lightning.base import NodeUnavailable
+from dtmf_server.payments.lightning.simulator import SimulatedNode
+from dtmf_server.server.lightning import NodeInvoices
 from dtmf_server.storage import invoices as stored
 from dtmf_server.storage import simulated_lightning
 from dtmf_server.storage.db import Tx
-from dtmf_server.workers.invoice_watcher import InvoiceWatcher
+from dtmf_server.workers.invoice_watcher import LOOK_UPS_PER_S, InvoiceWatcher
 from harness import DAY_US, HOUR_US, MINUTE_US, START_US, FakeWall
-from lightning.conftest import Account, books_are_right, node_sums
+from lightning.conftest import Account, books_are_right, node_sums, watcher_of
 
 
 async def test_a_payment_is_credited_once_and_its_event_has_the_method(account: Account, watcher: InvoiceWatcher):
@@ -99,6 +103,35 @@ async def test_a_payment_that_the_node_does_not_report_is_found_by_a_look_up(
     assert await watcher.look_up() == 1
     assert account.booked() == (1000, 0)
     assert books_are_right(account.db)
+
+
+async def test_invoices_for_which_the_node_gives_no_answer_do_not_block_the_others(
+    account: Account, watcher: InvoiceWatcher, wall: FakeWall
+):
+    ignored = {(await account.invoice())["payment_hash"] for _ in range(LOOK_UPS_PER_S)}
+    wall.advance(seconds=1)
+    invoice = await account.invoice(1000)
+    account.pay(invoice, 1_000_000, is_reported=False)
+    node = account.runtime.invoices
+    assert isinstance(node, NodeInvoices)
+
+    class Forgetful(SimulatedNode):
+        async def look_up(self, payment_hash: str) -> InvoiceStatus:
+            if payment_hash in ignored:
+                raise NodeUnavailable("the node's reply is not understood")
+            return await super().look_up(payment_hash)
+
+    assert isinstance(node.node, SimulatedNode)
+    account.runtime.invoices = replace(node, node=Forgetful(node.node.store, node.node.wall_us))
+    watcher = watcher_of(account.runtime)
+    await watcher.poll()
+    wall.advance(seconds=62)
+    for _ in range(2):
+        await watcher.look_up()
+    assert account.booked() == (1000, 0)
+    ignored.clear()
+    wall.advance(seconds=61)
+    assert await watcher.look_up() == LOOK_UPS_PER_S, "they are looked up again"
 
 
 async def test_an_invoice_is_looked_up_less_and_less_often_until_a_day_after_its_expiry(

@@ -32,7 +32,11 @@ def answer(node: SimulatedNode, received: Received) -> Answer:  # noqa: PLR0911 
             network = NETWORKS.get(node.network, node.network)
             return Answer.json({"id": NODE_ID, "alias": "simulated", "network": network, "blockheight": 900_000}, 201)
         case "listpeerchannels":
-            channel = {"state": "CHANNELD_NORMAL", "peer_connected": True, "receivable_msat": node.capacity_msat}
+            channel = {
+                "state": "CHANNELD_NORMAL",
+                "peer_connected": node.is_connected,
+                "receivable_msat": node.capacity_msat,
+            }
             awaiting = {"state": "CHANNELD_AWAITING_LOCKIN", "peer_connected": True, "receivable_msat": 1}
             return Answer.json({"channels": [channel, awaiting]}, 201)
         case "pay":
@@ -58,11 +62,17 @@ def _create(node: SimulatedNode, body: dict[str, Any]) -> Answer:
             amount_msat=None if amount == "any" else amount,
             description=body["description"],
             expiry_s=body["expiry"],
+            is_bounded=False,
         )
     except Refused as error:
         return _error(-32602, str(error))
     shown = _shown(node, stored)
-    return Answer.json({key: shown[key] for key in ("payment_hash", "bolt11", "expires_at")}, 201)
+    created = {key: shown[key] for key in ("payment_hash", "bolt11", "expires_at")}
+    if (stored.amount_msat or 0) > node.capacity_msat:
+        created["warning_capacity"] = "Insufficient incoming channel capacity to pay invoice"
+    elif not node.is_connected:
+        created["warning_offline"] = "Insufficient incoming capacity, once offline peers were excluded"
+    return Answer.json(created, 201)
 
 
 def _matching(node: SimulatedNode, body: dict[str, str]) -> list[Stored]:

@@ -56,10 +56,13 @@ def _result(node: SimulatedNode, method: str, options: dict[str, Any]) -> Any:  
 def _add_request(node: SimulatedNode, options: dict[str, Any]) -> dict[str, Any]:
     whole, _, part = options["amount"].partition(".")
     msat = int(whole + part.ljust(8, "0")) * 1000
-    capacity, node.capacity_msat = node.capacity_msat, 10**18  # Electrum also creates what it cannot receive
-    memo = options["memo"]
-    stored = node.create(external_id=memo, amount_msat=msat or None, description=memo, expiry_s=options["expiration"])
-    node.capacity_msat = capacity
+    stored = node.create(
+        external_id=options["memo"],
+        amount_msat=msat or None,
+        description=options["memo"],
+        expiry_s=options["expiration"],
+        is_bounded=False,  # Electrum also creates what it cannot receive
+    )
     return _shown(node, stored)
 
 

@@ -61,8 +61,9 @@ def answer(node: SimulatedNode, received: Received) -> Answer:  # noqa: PLR0911 
             info = {"identity_pubkey": NODE_ID, "alias": "simulated", "chains": chains, "synced_to_chain": True}
             return Answer.json(info)
         case "GET", ["channels"]:
-            sats = str(node.capacity_msat // 1000 + 1000)
-            return Answer.json({"channels": [{"remote_balance": sats, "remote_chan_reserve_sat": "1000"}]})
+            channel = {"remote_balance": str(node.capacity_msat // 1000 + 1000), "remote_chan_reserve_sat": "1000"}
+            is_shown = node.is_connected or received.query.get("active_only") != "true"
+            return Answer.json({"channels": [channel] if is_shown else []})
         case "POST", ["router", "send"]:
             node.attempts_to_pay.append(received.json()["payment_request"])
             return _error("invalid bech32 string length 4", 2, 500)
@@ -86,6 +87,7 @@ def _create(node: SimulatedNode, body: dict[str, Any]) -> Answer:
             description=body["memo"],
             expiry_s=int(body["expiry"]),
             preimage=b64decode(body["r_preimage"]),
+            is_bounded=False,  # LND creates invoices that it cannot receive
         )
     except Refused as error:
         return _error(str(error), 2, 500)

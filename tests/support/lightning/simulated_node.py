@@ -17,7 +17,7 @@ NODE_KEY = hashlib.sha256(b"a simulated node").digest()
 NODE_ID = "02" + "ab" * 32
 
 # `after_…`: the request is carried out, and then answered with an error, or not at all.
-Fault = Literal["", "html", "empty", "error", "closed", "silent", "after_error", "after_closed"]
+Fault = Literal["", "html", "empty", "error", "closed", "silent", "redirect", "after_error", "after_closed"]
 
 
 class Refused(Exception):
@@ -47,6 +47,7 @@ class SimulatedNode:
 
     def __init__(self, answer: Callable[["SimulatedNode", Received], Answer], *, network: str = "regtest") -> None:
         self.network, self.capacity_msat = network, CAPACITY_MSAT
+        self.is_connected = True  # its channels' peers
         self.fault: Fault = ""
         self.permits_everything = False  # whatever the credentials say
         self.attempts_to_pay: list[str] = []  # that a credential which can spend has made
@@ -119,9 +120,11 @@ class SimulatedNode:
         description: str,
         expiry_s: int,
         preimage: bytes | None = None,
+        is_bounded: bool = True,
     ) -> Stored:
-        """Create an invoice; a number takes the place of chance. Raises Refused."""
-        if amount_msat is not None and amount_msat > self.capacity_msat:
+        """Create an invoice; a number takes the place of chance. Raises Refused. `is_bounded`: the node refuses more than
+        it can receive."""
+        if is_bounded and amount_msat is not None and amount_msat > self.capacity_msat:
             raise Refused("the amount exceeds the capacity")
         number = len(self.invoices) + 1
         preimage = preimage or hashlib.sha256(f"{external_id} {number}".encode()).digest()
@@ -164,6 +167,9 @@ class SimulatedNode:
                 return Answer.json({})
             case "error":
                 return Answer(502, b"<html>Bad gateway</html>")
+            case "redirect":  # with a body that looks like an answer
+                moved = self._answer(self, received)
+                return Answer(307, moved.body, {"Location": "https://elsewhere.example"})
             case "closed":
                 return Answer(0)
             case "silent":

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
+from dtmf_server.runtime.context import Runtime
 from support.cli_process import Refused, Run
 from support.webhook_receiver import refused_port
 
@@ -148,6 +149,29 @@ def test_topup_waits_until_a_deposit_is_credited(run: Run, dtmf: DTMF) -> None:
     said = plain(run, "topup", "50k", "--wait", "30")
     payer.join()
     assert said.endswith(f"50,000 sats arrived by Lightning. The balance is {before + 50_000:,} sats.\n")
+
+
+def test_topup_by_lightning_works_without_addresses(run: Run, refused: Refused, dtmf: DTMF, runtime: Runtime) -> None:
+    runtime.derive = None
+    said = as_json(run, "topup", "50k")
+    (invoice,) = dtmf.invoices()
+    assert said == {"address": None, "invoice": invoice}
+    last = list(run("topup", "50k").out.splitlines())[-1]
+    assert last == f"lightning:{list(dtmf.invoices())[-1]['invoice'].upper()}"
+    assert refused("topup")[1].startswith("This service does not accept on-chain deposits")
+    runtime.invoices = None
+    assert refused("topup", "50k")[1].startswith("This service does not take Lightning payments")
+
+
+def test_topup_says_why_there_is_no_invoice(run: Run, dtmf: DTMF, runtime: Runtime) -> None:
+    for _ in range(100):
+        dtmf.new_invoice(1)
+    said = run("topup", "50k")
+    (address,) = dtmf.addresses()
+    assert (said.code, f"bitcoin:{address['address']}?amount=0.0005\n" in said.out) == (0, True)
+    assert said.err.startswith("dtmf: no Lightning invoice: 100 invoices of this account are open")
+    runtime.invoices = None
+    assert run("topup", "50k").err == "", "the service takes only on-chain deposits"
 
 
 def test_invoices_are_listed_and_the_newest_open_one_is_paid(run: Run, dtmf: DTMF) -> None:

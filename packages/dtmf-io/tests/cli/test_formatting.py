@@ -56,14 +56,14 @@ def test_a_malformed_duration_is_rejected_and_quoted(text: str) -> None:
     assert repr(text) in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["5eur", "5 EUR", "€5", "$5", "5.50usd"])
+@pytest.mark.parametrize("text", ["5eur", "5 EUR", "€5", "$5", "5.50usd", "1 000 eur"])
 def test_an_amount_in_a_currency_is_left_to_the_service(text: str) -> None:
     assert formatting.is_in_currency(text)
     with pytest.raises(ValueError, match="not an amount"):
         formatting.sats(text)
 
 
-@pytest.mark.parametrize("text", ["5", "50k", "0.001btc", "1 sats", "eur", "", "5eurx"])
+@pytest.mark.parametrize("text", ["5", "50k", "0.001btc", "1 sats", "eur", "", "5eurx", "5s"])
 def test_other_amounts_are_not_in_a_currency(text: str) -> None:
     assert not formatting.is_in_currency(text)
 
@@ -76,6 +76,10 @@ def test_other_amounts_are_not_in_a_currency(text: str) -> None:
         ("50,000", 50_000),
         ("1_000_000", 1_000_000),
         ("7 sats", 7),
+        ("1sat", 1),
+        ("50 000", 50_000),
+        ("1 000 000 sats", 1_000_000),
+        ("50\u202f000", 50_000),
         ("50k", 50_000),
         ("0.5K", 500),
         ("0.001btc", 100_000),

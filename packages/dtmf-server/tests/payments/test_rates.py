@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -75,6 +76,12 @@ async def test_a_bad_rate_is_refused(
         await clocks.source(rate_file=written(tmp_path / "rate", text), **settings).current_rate()
 
 
+async def test_a_file_from_the_future_is_refused_because_it_would_never_be_old(tmp_path: Path, clocks: Clocks) -> None:
+    source = clocks.source(rate_file=written(tmp_path / "rate", "65000", age_s=-3600))
+    with pytest.raises(RateUnavailable, match="has a time of change in the future"):
+        await source.current_rate()
+
+
 async def test_a_missing_file_is_refused(tmp_path: Path, clocks: Clocks) -> None:
     with pytest.raises(RateUnavailable, match="No such file"):
         await clocks.source(rate_file=str(tmp_path / "none")).current_rate()
@@ -91,7 +98,7 @@ async def test_an_old_rate_is_refused_even_if_it_was_used_before(tmp_path: Path,
 async def test_the_last_rate_is_used_while_the_source_fails(tmp_path: Path, clocks: Clocks) -> None:
     source = clocks.source(rate_file=written(tmp_path / "rate", "65000"), rate_max_age_s=600)
     assert await source.current_rate() == 65000
-    (tmp_path / "rate").write_text("")
+    written(tmp_path / "rate", "")
     clocks.s = REFRESH_S
     assert await source.current_rate() == 65000
     clocks.s = 601
@@ -129,7 +136,10 @@ async def test_a_rate_over_http_is_found_by_its_pointer_and_fetched_once_a_minut
     ("answer", "cause"),
     [
         (Answer(200, b"<html>Sign in</html>"), "is an HTML page"),
-        (Answer(302, b"", {"Location": "https://elsewhere.example"}), "answered with status 302"),
+        (
+            Answer(302, b"", {"Location": "https://elsewhere.example"}),
+            r"redirects \(status 302\): check prices\.rate_url",
+        ),
         (Answer(500, b"65000"), "answered with status 500"),
         (Answer(429, b"65000"), "answered with status 429"),
         (Answer(200, b'{"eur": 65000'), "is not JSON"),
@@ -138,6 +148,26 @@ async def test_a_rate_over_http_is_found_by_its_pointer_and_fetched_once_a_minut
 async def test_a_bad_reply_is_refused(clocks: Clocks, answer: Answer, cause: str) -> None:
     with HttpServer(lambda _received: answer) as server, pytest.raises(RateUnavailable, match=cause):
         await clocks.source(rate_url=server.url, rate_pointer="/eur").current_rate()
+
+
+async def test_a_slow_source_is_read_once_for_all_even_if_they_stop_waiting(clocks: Clocks) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def answer(_received: Received) -> Answer:
+        asked.set()
+        answers.wait()
+        return Answer(200, b"65000")
+
+    with HttpServer(answer) as server:
+        source = clocks.source(rate_url=server.url)
+        impatient = [asyncio.create_task(source.current_rate()) for _ in range(20)]
+        await asyncio.to_thread(asked.wait)
+        for waiting in impatient:
+            waiting.cancel()
+        await asyncio.wait(impatient)
+        answers.set()
+        assert await source.current_rate() == 65000
+        assert len(server.received) == 1
 
 
 async def test_an_unreachable_source_is_refused(clocks: Clocks) -> None:

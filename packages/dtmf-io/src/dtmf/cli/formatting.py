@@ -7,8 +7,10 @@ import re
 MINUTES_A_DAY = 1_440
 _UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(s|min|m|h|d|w)?")
+_SPACES = re.compile(r"(?<=[0-9])[\s\u00a0\u202f](?=[0-9]{3}(?![0-9]))")
 _WHOLE = re.compile(r"[0-9]{1,3}(?:([,_])[0-9]{3})(?:\1[0-9]{3})*|[0-9]{1,19}")
 _SCALED = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,8}))? ?(k|btc)")
+_UNIT = re.compile(r" ?sats?\Z")
 _PLACES = {"k": 3, "btc": 8}
 _FIAT = re.compile(r"[0-9.,]+ ?(?:(?!btc)[a-z]{3}|[€$£])|[€$£] ?[0-9.,]+")
 _HARMLESS = (
@@ -68,13 +70,13 @@ def seconds(text: str) -> float:
 
 
 def sats(text: str) -> int:
-    """Parse an amount into satoshis: '50000', '50,000', '50_000', '50k', '0.001btc'. Raises ValueError."""
-    stripped = text.strip().lower()
+    """Parse an amount into satoshis: '50000', '50,000', '50 000', '50k', '0.001btc'. Raises ValueError."""
+    stripped = _SPACES.sub("", text.strip().lower())
     if found := _SCALED.fullmatch(stripped):
         places = _PLACES[found[3]]
         if len(found[2] or "") <= places and (amount := int(found[1] + (found[2] or "").ljust(places, "0"))):
             return amount
-    digits = stripped.removesuffix("sats").strip()
+    digits = _UNIT.sub("", stripped)
     if not _WHOLE.fullmatch(digits) or int(re.sub("[,_]", "", digits)) < 1:
         raise ValueError(f"not an amount: {text!r}; use whole satoshis, like 50000 or 50,000, or 50k or 0.001btc")
     return int(re.sub("[,_]", "", digits))
@@ -82,7 +84,7 @@ def sats(text: str) -> int:
 
 def is_in_currency(text: str) -> bool:
     """Return True for an amount that needs the service's exchange rate, like '5eur' or '€5'."""
-    return _FIAT.fullmatch(text.strip().lower()) is not None
+    return _FIAT.fullmatch(_SPACES.sub("", text.strip().lower())) is not None
 
 
 def bitcoin(amount_sats: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -11,6 +11,7 @@ from dtmf import endpoints, waiters
 from dtmf.errors import DTMFError, TimedOutError
 
 from . import connect, output, qr
+from .exit_codes import one_line
 from .formatting import bitcoin, format_int, format_minute, is_in_currency, sats, seconds
 from .options import Format, Json, Last, Quiet, newest
 from .output import Column
@@ -44,10 +45,10 @@ def topup(
     timeout_s = seconds(wait if wait is not None else _WAIT if _is_watched(json=json) else "0")
     with connect.client() as dtmf:
         last = _last_deposit(dtmf) if timeout_s else 0
-        address = dtmf.new_address() if new else unused_address(dtmf)
-        invoice = None if asked is None else _invoice(dtmf, asked)
+        address = _address(dtmf, new=new, is_required=asked is None)
+        invoice = None if asked is None else _invoice(dtmf, asked, is_required=address is None)
         if json:
-            output.json({**address, "invoice": invoice} if invoice else address)
+            output.json({**(address or {"address": None}), "invoice": invoice} if invoice else address)
         else:
             _show(address, asked, invoice)
         if timeout_s:
@@ -96,29 +97,46 @@ def unused_address(dtmf: DTMF) -> Address:
     return dtmf.new_address()
 
 
-def _invoice(dtmf: DTMF, amount: int | str) -> Invoice | None:
-    """Return an invoice, or None if the service can't create one now. Only the service can convert a currency."""
-    if isinstance(amount, str):
-        return dtmf.new_invoice(amount)
-    with suppress(DTMFError):
-        return dtmf.new_invoice(amount)
-    return None
+def _address(dtmf: DTMF, *, new: bool, is_required: bool) -> Address | None:
+    """Return an address, or None if the service takes only Lightning payments."""
+    try:
+        return dtmf.new_address() if new else unused_address(dtmf)
+    except DTMFError as error:
+        if is_required or error.code != "deposits_unavailable":
+            raise
+        return None
 
 
-def _show(address: Address, asked: int | str | None, invoice: Invoice | None) -> None:
+def _invoice(dtmf: DTMF, amount: int | str, *, is_required: bool) -> Invoice | None:
+    """Return an invoice, or None if the service can't create one now, with the reason on stderr unless it takes no Lightning
+    payments at all. Only the service can convert a currency."""
+    try:
+        return dtmf.new_invoice(amount)
+    except DTMFError as error:
+        if is_required or isinstance(amount, str):
+            raise
+        if error.code != "lightning_not_configured" and sys.stderr is not None:
+            print(f"dtmf: no Lightning invoice: {one_line(str(error))}", file=sys.stderr)
+        return None
+
+
+def _show(address: Address | None, asked: int | str | None, invoice: Invoice | None) -> None:
     if invoice and isinstance(asked, str):
         asked = invoice["amount"]
         output.line(f"{format_int(asked)} sats")
-    uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if isinstance(asked, int) else "")
+    lightning = f"lightning={invoice['invoice'].upper()}" if invoice else ""
+    uri = lightning.replace("=", ":")
     if invoice:
-        uri += f"&lightning={invoice['invoice'].upper()}"
         output.line((invoice["invoice"], "bold"))
         output.blank()
-    output.line((address["address"], "bold"))
-    output.blank()
+    if address:
+        uri = f"bitcoin:{address['address']}" + (f"?amount={bitcoin(asked)}" if isinstance(asked, int) else "")
+        uri += f"&{lightning}" if lightning else ""
+        output.line((address["address"], "bold"))
+        output.blank()
     qr.show(uri)
     output.line((uri, "dim"))
-    if address["address"].startswith("bcrt1"):
+    if address and address["address"].startswith("bcrt1"):
         pay = "dtmf sandbox pay" if invoice else "dtmf sandbox deposit"
         output.line(("A sandbox address: never send real coins. Pay with ", "dim"), pay, (".", "dim"))
 

@@ -305,7 +305,7 @@ class RateLimited(Refusal):
 
 
 class DepositsUnavailable(Refusal):
-    """This service does not accept deposits: its operator has not configured a Bitcoin descriptor."""
+    """This service does not accept on-chain deposits: its operator has not configured a Bitcoin descriptor."""
 
     status, code, title = 503, "deposits_unavailable", "Deposits unavailable"
 

@@ -22,6 +22,7 @@ PER_MINUTE = 10  # per account
 PER_MINUTE_IN_ALL = 300
 PER_MINUTE_OF_NEWCOMERS = PER_MINUTE_IN_ALL // 2  # of all accounts without a deposit or a rental so far
 GIVE_UP_US = 10 * MINUTE_US  # after which the node is not asked for an invoice that it never created
+UNANSWERED_WAIT_US = MINUTE_US  # before the next look-up of an invoice for which the node gave no answer
 TOPIC = "lightning"  # wakes the process that watches invoices
 
 
@@ -245,6 +246,12 @@ def looked_up(tx: Tx, rows: Sequence[Row], *, has_cursor: bool, now_us: int) -> 
             has_cursor=has_cursor,
         )
         invoices.look_up_at(tx, row["id"], at_us)
+
+
+def look_up_again(tx: Tx, rows: Sequence[Row], *, now_us: int) -> None:
+    """Schedule another look-up of invoices for which the node gave no answer."""
+    for row in rows:
+        invoices.look_up_at(tx, row["id"], now_us + UNANSWERED_WAIT_US)
 
 
 def connect(tx: Tx, *, backend: str, identity: str, cursor: str | None) -> int:

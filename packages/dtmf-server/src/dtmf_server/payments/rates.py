@@ -4,6 +4,7 @@ A rate is used only if it is a finite number within the configured bounds, and n
 amounts in the currency are refused; amounts in satoshis always work. The age of a file is that of its last change.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dtmf_server.payments.lightning.node_api import NodeApi
 
 REFRESH_S, RETRY_S = 60.0, 10.0  # how long a rate is used before the next is read, and a failure before the next try
 TIMEOUT_S = 10.0
+AHEAD_MAX_US = 60_000_000  # of a file's time, which may come from another machine's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,13 @@ class RateSource:
         self._last: _Read | None = None
         self._failure = ""
         self._next_s = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
 
     async def current_rate(self) -> Decimal:
         """Return the price of one bitcoin, read at most a minute ago, or, while the source fails, the last one that is
         not too old. Raises RateUnavailable."""
         if self._monotonic_s() >= self._next_s:
-            try:
-                self._last, self._failure = await self._read(), ""
-                self._next_s = self._monotonic_s() + REFRESH_S
-            except RateUnavailable as error:
-                self._failure, self._next_s = str(error), self._monotonic_s() + RETRY_S
+            await self._refreshed()
         if self._last is None:
             raise RateUnavailable(self._failure)
         age_s = (self._wall_us() - self._last.at_us) // 1_000_000
@@ -57,10 +56,26 @@ class RateSource:
             )
         return self._last.rate
 
+    async def _refreshed(self) -> None:
+        """Wait until the source is read. All callers share one read, which continues when they stop
+        waiting; otherwise, pages would never have the rate of a source slower than their timeout."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._refresh())
+        await asyncio.shield(self._reading)
+
+    async def _refresh(self) -> None:
+        try:
+            self._last, self._failure = await self._read(), ""
+            self._next_s = self._monotonic_s() + REFRESH_S
+        except RateUnavailable as error:
+            self._failure, self._next_s = str(error), self._monotonic_s() + RETRY_S
+
     async def _read(self) -> _Read:
         prices = self._prices
         if prices.rate_file is not None:
             name, (text, at_us) = f"prices.rate_file {prices.rate_file}", _file(Path(prices.rate_file))
+            if at_us > self._wall_us() + AHEAD_MAX_US:  # it would not become too old for as long
+                raise RateUnavailable(f"{name} has a time of change in the future: check the clocks")
         else:
             assert prices.rate_url is not None, "config.load checks that one of them is set"
             name, (text, at_us) = "the reply of prices.rate_url", (await _fetch(prices.rate_url), self._wall_us())

@@ -1,7 +1,7 @@
 """The configured Lightning node of a process: built from the settings, checked, and used to create invoices."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dtmf_server.config import Config, LightningSettings
 from dtmf_server.core.errors import CannotStart, InvoiceRefused, LightningUnavailable
@@ -28,6 +28,7 @@ class NodeInvoices:
     description: str
     expiry_s: int
     poll_s: float
+    _checked: asyncio.Event = field(default_factory=asyncio.Event, init=False)  # the credentials cannot spend
 
     @property
     def is_simulated(self) -> bool:
@@ -44,6 +45,7 @@ class NodeInvoices:
         if row["state"] != "wanted":
             raise InvoiceRefused("this invoice was never created: use a new Idempotency-Key")
         try:
+            await self._check_credentials()
             created = None if is_new else await node.find(row["external_id"])
             created = created or await node.create(
                 external_id=row["external_id"],
@@ -54,7 +56,7 @@ class NodeInvoices:
         except base.InvoiceRefused as error:
             await db.write(lambda tx: operations.give_up(tx, invoice_id))
             raise InvoiceRefused(f"the Lightning node refuses this invoice: {error}; use a smaller amount") from error
-        except base.NodeUnavailable as error:
+        except (base.NodeUnavailable, base.CanSpend) as error:
             raise LightningUnavailable from error
         await db.write(
             lambda tx: operations.store(
@@ -65,6 +67,12 @@ class NodeInvoices:
                 now_us=self.runtime.clock.now_us(tx),
             )
         )
+
+    async def _check_credentials(self) -> None:
+        """Check them once, before the first invoice: the node may have been unreachable when the service started."""
+        if not self._checked.is_set():
+            await self.node.check_credentials()
+            self._checked.set()
 
 
 def attach_node(config: Config, runtime: Runtime) -> None:

@@ -211,7 +211,8 @@ class InvoiceWatcher:
             await self._runtime.db.write(lambda tx: operations.give_up(tx, row["id"]))
 
     async def _look_up_due(self, node_id: int) -> int:
-        """Look up the invoices that are due, credit the settled ones, and schedule the others. Return how many."""
+        """Look up the invoices that are due, credit the settled ones, and schedule the others. Return how many. Those that
+        the node could not answer for wait a little, so that they don't take the place of others."""
         db, clock = self._runtime.db, self._runtime.clock
         rows = await db.read(lambda tx: invoices.due(tx, now_us=clock.now_us(tx), limit=LOOK_UPS_PER_S))
         if not rows:
@@ -219,10 +220,11 @@ class InvoiceWatcher:
         found = await asyncio.gather(*(self._node.look_up(row["payment_hash"]) for row in rows), return_exceptions=True)
         payments: list[SettledPayment] = []
         others: list[Row] = []
+        unanswered: list[Row] = []
         for row, status in zip(rows, found, strict=True):
             if isinstance(status, BaseException):
-                continue
-            if status.payment is not None:
+                unanswered.append(row)
+            elif status.payment is not None:
                 payments.append(status.payment)
             else:
                 others.append(row)
@@ -232,6 +234,7 @@ class InvoiceWatcher:
             now_us = clock.now_us(tx)
             operations.settle(tx, payments, node_id=node_id, now_us=now_us)
             operations.looked_up(tx, others, has_cursor=has_cursor, now_us=now_us)
+            operations.look_up_again(tx, unanswered, now_us=now_us)
 
         await db.write(book)
         for status in found:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dtmf_server.payments.lightning import node_api
-from dtmf_server.payments.lightning.base import CursorLost, LightningNode, NodeInvoice, NodeUnavailable
+from dtmf_server.payments.lightning.base import CursorLost, InvoiceStatus, LightningNode, NodeInvoice, NodeUnavailable
 from support.lightning.conformance import SAT, Peer, new_id
 from support.lightning.shapes import Backend, Shape
 from support.lightning.simulated_node import Fault, SimulatedNode
@@ -63,7 +63,7 @@ async def test_the_oldest_of_two_invoices_with_one_id_counts(peer: Peer, simulat
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("fault", ["html", "error", "closed", "empty", "silent"])
+@pytest.mark.parametrize("fault", ["html", "error", "closed", "empty", "silent", "redirect"])
 async def test_a_node_that_does_not_work_is_unavailable(
     peer: Peer, simulated: SimulatedNode, monkeypatch: pytest.MonkeyPatch, call: str, fault: Fault
 ) -> None:
@@ -151,6 +151,15 @@ async def test_a_fee_that_phoenixd_deducts_is_credited_and_reported(
     simulated.pay(created.payment_hash, msat=5000 * SAT, fee_msat=fee_msat)
     payment = await peer.settled(created)
     assert (payment.credited_sats, payment.fee_msat, payment.received_msat) == (5000, fee_msat, 5000 * SAT - fee_msat)
+
+
+@pytest.mark.parametrize("kind", ["cln", "lnd"])
+async def test_an_invoice_is_created_while_the_peers_of_the_channels_are_offline(
+    peer: Peer, simulated: SimulatedNode
+) -> None:
+    simulated.is_connected = False
+    assert (await peer.node.status()).inbound_msat == 0
+    assert await peer.node.look_up((await peer.create()).payment_hash) == InvoiceStatus("open")
 
 
 async def test_a_payment_after_the_expiry_is_settled(peer: Peer) -> None:

@@ -102,7 +102,11 @@ class Cln:
                 return found
         if reply.is_error and not reply.refuses_credentials and _code(reply) is not None:
             raise InvoiceRefused(f"Core Lightning refused the invoice: {reply.text()}")
-        return self._invoice(self._result(reply))
+        created = self._result(reply)
+        with understood():
+            if "warning_capacity" in created:  # Core Lightning creates it, but it cannot be paid
+                raise InvoiceRefused("Core Lightning's channels cannot receive this amount")
+        return self._invoice(created)
 
     async def find(self, external_id: str) -> NodeInvoice | None:
         """Return the invoice with this label."""

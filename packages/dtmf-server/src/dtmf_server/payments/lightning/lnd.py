@@ -73,14 +73,12 @@ class Lnd:
     async def status(self) -> NodeStatus:
         """Return the status. The node can receive the remote balance of active channels less the reserves."""
         info = await self._invoices.json("/v1/getinfo")
-        channels = await self._invoices.json("/v1/channels", {"active_only": "true"})
+        inbound_msat = await self._inbound_msat({"active_only": "true"})
         with understood():
-            each = [(c["remote_balance"], c.get("remote_chan_reserve_sat", 0)) for c in channels.get("channels", [])]
-            sats = sum(max(0, int(balance) - int(reserve)) for balance, reserve in each)
             return NodeStatus(
                 str(info["identity_pubkey"]),
                 fields.network(info["chains"][0]["network"]),
-                fields.msat(sats * fields.MSAT),
+                inbound_msat,
                 bool(info["synced_to_chain"]),
                 str(info.get("alias", "")),
             )
@@ -101,6 +99,8 @@ class Lnd:
         if reply.is_error:
             return await self._after_failure(reply, external_id)
         created = reply.json()
+        if (amount_msat or 0) > await self._inbound_msat():  # LND creates it, but it cannot be paid
+            raise InvoiceRefused("LND's channels cannot receive this amount")
         with understood():
             expires_us = self._context.wall_us() + expiry_s * fields.SECOND_US
             return NodeInvoice(_hash(preimage), self._bolt11(created["payment_request"]), expires_us)
@@ -160,6 +160,13 @@ class Lnd:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._api.aclose()
+
+    async def _inbound_msat(self, query: dict[str, str] | None = None) -> int:
+        """Return what the channels can receive, also those whose peers are offline unless the query excludes them."""
+        found = await self._invoices.json("/v1/channels", query)
+        with understood():
+            each = [(c["remote_balance"], c.get("remote_chan_reserve_sat", 0)) for c in found["channels"]]
+            return fields.msat(sum(max(0, int(balance) - int(reserve)) for balance, reserve in each) * fields.MSAT)
 
     async def _after_failure(self, reply: NodeReply, external_id: str) -> NodeInvoice:
         """Return the invoice if it exists nevertheless: LND refuses a second one with the same preimage. Else raise."""

@@ -22,7 +22,7 @@ REPLY_MAX_BYTES = 64 * 1024 * 1024  # a node without pages lists all of its invo
 CONNECTIONS_MAX = 20
 IDLE_MAX_S = 4.0  # servers drop idle connections after 5 s or more
 ERROR_LENGTH_MAX = 200
-UNAUTHORIZED, FORBIDDEN, ERROR = 401, 403, 400
+REDIRECT, ERROR, UNAUTHORIZED, FORBIDDEN = 300, 400, 401, 403
 
 _NOT_SENT = (
     httpcore2.ConnectError,
@@ -167,6 +167,10 @@ class NodeApi:
             async with asyncio.timeout(timeout_s):
                 response = await self._opened().handle_async_request(request)
                 try:
+                    if REDIRECT <= response.status < ERROR:  # not followed: the request has credentials
+                        raise NodeUnavailable(
+                            f"{self._host} redirects (status {response.status}): check {self._setting}"
+                        )
                     yield response
                 finally:
                     await response.aclose()
