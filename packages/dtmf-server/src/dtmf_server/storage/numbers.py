@@ -29,6 +29,11 @@ def groups_of_type(tx: Tx, group_type: str) -> list[Row]:
     return tx.all(f"SELECT {columns} FROM groups WHERE type = :group_type ORDER BY position, id", group_type=group_type)
 
 
+def offers_of_type(tx: Tx, group_type: str) -> list[Row]:
+    """Return the groups of one type with their terms, in the catalog's order."""
+    return tx.all("SELECT * FROM groups WHERE type = :group_type ORDER BY position, id", group_type=group_type)
+
+
 def group(tx: Tx, group_id: str) -> Row | None:
     """Return one group."""
     return tx.one("SELECT * FROM groups WHERE id = :group_id", group_id=group_id)

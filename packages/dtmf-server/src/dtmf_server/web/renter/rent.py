@@ -25,23 +25,38 @@ PLENTY = 20  # free numbers are counted up to this
 CHOICES = 12  # free numbers to choose from
 OTHERS = 5  # groups to choose from if this one is sold out
 DIGITS_MAX = 15
+WORDS_MAX = 60
+SEARCHED_FROM = 6  # groups; a shorter catalog has no search
 # For how many minutes to pay if the balance is too low; the first one is chosen unless another is.
 PERIODS = {"60": _("1 hour"), "1440": _("1 day"), "43200": _("30 days"), "1": _("The first minute only")}
 
 
 @get("/rent")
 async def get_rent(request: Request) -> Response[Any]:
-    """Show the catalog of one type."""
-    of_type = "local" if request.query_params.get("type") == "local" else "mobile"
-
-    cooldown_us = runtime_of(request).settings.cooldown_us
+    """Show the catalog of one type, or the groups in it that a search finds."""
+    asked, cooldown_us = request.query_params, runtime_of(request).settings.cooldown_us
+    of_type = "local" if asked.get("type") == "local" else "mobile"
+    words, is_by_price = asked.get("q", "").strip()[:WORDS_MAX], asked.get("sort") == "price"
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
         free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=PLENTY + 1)
-        groups = [dict(group) | {"free": free[group["id"]]} for group in numbers.groups_of_type(tx, of_type)]
-        return {"groups": groups, "type": of_type, "plenty": PLENTY}
+        every = numbers.offers_of_type(tx, of_type)
+        groups = [
+            dict(group) | {"free": free[group["id"]], "month": rent_offers.prices_of(group).month}
+            for group in every
+            if _is_found(group, words.casefold())
+        ]
+        if is_by_price:
+            groups.sort(key=lambda group: (group["month"], group["setup_cost"]))  # stable: then in the catalog's order
+        return {"groups": groups, "is_long": len(every) >= SEARCHED_FROM}
 
-    return await views.render_page(request, "rent.html", gather, nav="rent")
+    more = {"type": of_type, "plenty": PLENTY, "words": words, "is_by_price": is_by_price}
+    return await views.render_page(request, "rent.html", gather, nav="rent", **more)
+
+
+def _is_found(group: Row, words: str) -> bool:
+    """Return whether a group's name contains these words, or its country's code is one of them."""
+    return words in group["name"].casefold() or group["country_code"].casefold() in words.split()
 
 
 @get("/rent/{group_id:str}")
