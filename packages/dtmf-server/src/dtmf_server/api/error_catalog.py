@@ -6,6 +6,7 @@ docs/reference/errors.md is generated from this module, and the `type` of a prob
 from typing import Any
 
 from dtmf_server.api.callback_errors import CALLBACK_ERRORS
+from dtmf_server.api.console_errors import CONSOLE_ERRORS
 from dtmf_server.api.error_entry import OPERATOR, Entry
 from dtmf_server.api.sign_up_errors import SIGN_UP_ERRORS
 from dtmf_server.api.token_errors import TOKEN_ERRORS
@@ -348,5 +349,6 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         detail="The request can't be carried out.",
     ),
     **WEBSITE_ERRORS,
+    **CONSOLE_ERRORS,
     **CALLBACK_ERRORS,
 }

@@ -18,6 +18,7 @@ from msgspec import Meta
 from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
 from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf, no_lightning
 from dtmf_server.config.loader import read
+from dtmf_server.config.operator import Operator
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted
 from dtmf_server.config.types import Host, Port, YesNo
@@ -242,6 +243,7 @@ class Config(Section, frozen=True):
     refunds: Refunds = Refunds()
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
+    operator: Operator = Operator()
 
 
 def load(
@@ -285,6 +287,8 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("lightning", key), complaint
     yield from _disagreements_about_prices(config.prices)
     yield from _disagreements_about_alerts(config.alerts)
+    for key, complaint in config.operator.disagreements(config.server.public_url):
+        yield ("operator", key), complaint
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:

@@ -11,10 +11,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 
 from dtmf_server.asgi.app import create_app
+from dtmf_server.asgi.console import create_console
 from dtmf_server.asgi.protocol import Protocol
 from dtmf_server.carriers.base import SmsCarrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
@@ -30,6 +32,7 @@ from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.server.lightning import NodeInvoices
 from dtmf_server.storage import numbers
 from dtmf_server.web.kit import templating
+from dtmf_server.web.operator.routes import Diagnose
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
@@ -53,8 +56,9 @@ WARM_UP_AFTER_S = 1.0  # a sandbox started by a test is ready sooner without it
 CHAIN_CATCH_UP_S = 600.0  # how long the meter waits for recent deposits to be found before it ends rentals
 
 
-def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
-    """Return a listening socket on this port, or on the next free one if `may_move`. Raises CannotStart."""
+def bind(host: str, port: int, *, may_move: bool, setting: str = "--port") -> socket.socket:
+    """Return a listening socket on this port, or on the next free one if `may_move`. Raises CannotStart. `setting`: what
+    the port can be changed with."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(65536, port + (PORTS_TRIED if may_move and port else 1))
     for candidate in range(port, last):
@@ -67,7 +71,7 @@ def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
             listener.close()
             if candidate == last - 1:
                 raise CannotStart(
-                    f"can't listen on {host}:{port} ({error.strerror or error}): choose another with --port"
+                    f"can't listen on {host}:{port} ({error.strerror or error}): choose another with {setting}"
                 ) from error
         else:
             return listener
@@ -186,9 +190,20 @@ class Server(uvicorn.Server):
 def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server:
     """Return the HTTP server, not started. It serves the callbacks of those carriers that have any."""
     limit_strangers()
+    return _server(create_app(runtime, carriers))
+
+
+def console_server(runtime: Runtime, *, origin: str | None, diagnose: Diagnose) -> Server:
+    """Return the HTTP server of the operator's console, not started. `origin`: the only one that it accepts; None: any of
+    this machine."""
+    limit_strangers()
+    return _server(create_console(runtime, origin=origin, diagnose=diagnose))
+
+
+def _server(app: Any) -> Server:
     return Server(
         uvicorn.Config(
-            create_app(runtime, carriers),
+            app,
             loop="none",
             http=Protocol,
             ws="none",
@@ -242,14 +257,16 @@ def serve(
     workers: bool,
     carriers: Sequence[SmsCarrier],
     ready: Callable[[], None],
+    console: tuple[Server, socket.socket] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in progress. `ready` is called once signals are handled."""
     running = running_workers(runtime, carriers) if workers else running_traces(runtime)
     gc.collect()
     gc.freeze()  # what is loaded lives as long as the process; scanning it again would delay requests
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        server = http_server(runtime, carriers) if listener else None
-        runner.run(_serve(runtime, server, listener, running, ready=ready))
+        servers = [(http_server(runtime, carriers), listener)] if listener else []
+        servers += [console] if console else []
+        runner.run(_serve(runtime, servers, running, ready=ready))
 
 
 @asynccontextmanager
@@ -263,8 +280,7 @@ async def _watchdog() -> AsyncIterator[None]:
 
 async def _serve(
     runtime: Runtime,
-    server: Server | None,
-    listener: socket.socket | None,
+    servers: Sequence[tuple[Server, socket.socket]],
     running: contextlib.AbstractAsyncContextManager[None],
     *,
     ready: Callable[[], None],
@@ -275,7 +291,7 @@ async def _serve(
         service_manager.notify("STOPPING=1")
         stop.set()
         runtime.db.wakeups.stop()
-        if server is not None:
+        for server, _ in servers:
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -283,9 +299,11 @@ async def _serve(
     ready()
     service_manager.notify("READY=1")
     async with running, _watchdog():
-        if server is not None and listener is not None:
+        if servers:
             loop = asyncio.get_running_loop()
             loop.call_later(WARM_UP_AFTER_S, loop.run_in_executor, None, templating.warm_up)
-            await server.serve(sockets=[listener])
+            async with asyncio.TaskGroup() as group:
+                for server, listener in servers:
+                    group.create_task(server.serve(sockets=[listener]))
         else:
             await stop.wait()
