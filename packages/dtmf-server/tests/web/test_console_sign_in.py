@@ -1,8 +1,7 @@
 """The operator's console: one-time links, sessions that end, and requests of other sites and hosts, which are refused."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -14,48 +13,12 @@ from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import operator_actions
 from dtmf_server.storage.db import Database
 from harness import FakeWall, new_token, open_account, serving, serving_console
+from support.console import SIGN_IN
 from support.visitor import Page, Visitor
 
-from .conftest import ONE_ENGINE
+from .conftest import KEY, ONE_ENGINE
 
 pytestmark = ONE_ENGINE
-SIGN_IN = "/operator/sign-in"
-KEY = "a-link"
-
-
-@pytest.fixture
-def console(runtime: Runtime) -> Iterator[str]:
-    """The URL of a console."""
-    with serving_console(runtime) as url:
-        yield url
-
-
-@pytest.fixture
-def browse(console: str) -> Iterator[Callable[[], Visitor]]:
-    """Return a function that opens a new browser on the console."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(Visitor(console))
-
-
-@pytest.fixture
-def link(db: Database, wall: FakeWall) -> Callable[..., str]:
-    """Return a function that creates a link and returns its path."""
-
-    def create(key: str = KEY, operator: str = "ada") -> str:
-        sha256, by = hashlib.sha256(key.encode()).digest(), By("root", "", wall())
-        db.write_blocking(lambda tx: operator_sign_in.make_link(tx, by, link_sha256=sha256, operator=operator))
-        return f"{SIGN_IN}?key={key}"
-
-    return create
-
-
-@pytest.fixture
-def operator(browse: Callable[[], Visitor], link: Callable[..., str]) -> Visitor:
-    """A browser in which an operator is signed in."""
-    visitor = browse()
-    page = visitor.do(link(), SIGN_IN)
-    assert (page.status, page.path) == (200, "/operator"), page.text
-    return visitor
 
 
 def actions(db: Database) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from dtmf_server.core.hosts import is_loopback
 from dtmf_server.http.client_address import header
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.web.operator import error_pages, routes
-from dtmf_server.web.operator.routes import Diagnose
+from dtmf_server.web.operator.routes import Diagnose, PaymentHash
 
 BODY_MAX_BYTES = 64 * 1024
 _WRONG_HOST, _WRONG_ORIGIN = 421, 403
@@ -62,11 +62,11 @@ def _is_of_this_machine(host: str) -> bool:
         return False
 
 
-def create_console(runtime: Runtime, *, origin: str | None, diagnose: Diagnose) -> Any:
+def create_console(runtime: Runtime, *, origin: str | None, diagnose: Diagnose, payment_hash: PaymentHash) -> Any:
     """Create the application. `origin`: the only one accepted, in lower case; None: any of this machine. `diagnose`: returns
-    the findings of `dtmf-server doctor`."""
+    the findings of `dtmf-server doctor`. `payment_hash`: returns that of an invoice."""
     settings = replace(runtime.settings, public_url=origin)
-    state = {"runtime": replace(runtime, settings=settings), **routes.new_state(diagnose)}
+    state = {"runtime": replace(runtime, settings=settings), **routes.new_state(diagnose, payment_hash)}
     guarded = OriginGuard(_routes(), origin)
     return RequestMiddleware(guarded, settings, state=state, error_page=error_pages.error_page)
 

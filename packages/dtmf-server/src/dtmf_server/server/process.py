@@ -16,7 +16,6 @@ from typing import Any
 import uvicorn
 
 from dtmf_server.asgi.app import create_app
-from dtmf_server.asgi.console import create_console
 from dtmf_server.asgi.protocol import Protocol
 from dtmf_server.carriers.base import SmsCarrier
 from dtmf_server.carriers.simulator import SimulatedCarrier
@@ -32,7 +31,6 @@ from dtmf_server.runtime.logging import limit_strangers
 from dtmf_server.server.lightning import NodeInvoices
 from dtmf_server.storage import numbers
 from dtmf_server.web.kit import templating
-from dtmf_server.web.operator.routes import Diagnose
 from dtmf_server.webhooks.client import WebhookClient
 from dtmf_server.webhooks.dispatcher import InProcessDispatcher
 from dtmf_server.webhooks.subprocess_dispatcher import SubprocessDispatcher
@@ -50,6 +48,7 @@ from dtmf_server.workers.supply import run_supply
 from dtmf_server.workers.traces import run_traces, running_traces
 from dtmf_server.workers.waiting import wait_for
 
+Diagnose = Callable[[], tuple[list[str], list[str]]]
 PORTS_TRIED = 20
 OPEN_FILES = 16_384
 WARM_UP_AFTER_S = 1.0  # a sandbox started by a test is ready sooner without it
@@ -195,9 +194,12 @@ def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server
 
 def console_server(runtime: Runtime, *, origin: str | None, diagnose: Diagnose) -> Server:
     """Return the HTTP server of the operator's console, not started. `origin`: the only one that it accepts; None: any of
-    this machine."""
+    this machine. `diagnose`: returns problems and warnings, as `dtmf-server doctor` does; it may block."""
+    from dtmf_server.asgi.console import create_console  # noqa: PLC0415 - only where there is a console
+    from dtmf_server.payments.lightning import bolt11  # noqa: PLC0415 - the same
+
     limit_strangers()
-    return _server(create_console(runtime, origin=origin, diagnose=diagnose))
+    return _server(create_console(runtime, origin=origin, diagnose=diagnose, payment_hash=bolt11.payment_hash_of))
 
 
 def _server(app: Any) -> Server:

@@ -19,6 +19,13 @@ from dtmf_server.web.kit.i18n import _
 T = TypeVar("T")
 PAGES = [
     ("health", "/operator", _("Health")),
+    ("money", "/operator/money", _("Money")),
+    ("accounts", "/operator/accounts", _("Accounts")),
+    ("numbers", "/operator/numbers", _("Numbers")),
+    ("prices", "/operator/prices", _("Prices")),
+    ("carriers", "/operator/carriers", _("Carriers")),
+    ("deposits", "/operator/deposits", _("Deposits")),
+    ("audit", "/operator/audit", _("Audit log")),
 ]
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -79,6 +86,13 @@ async def render_page(
 ) -> Response[Any]:
     """Render a page of what `fn` reads, for the signed-in operator. Raises OperatorSignedOut."""
     visit, found = await read(request, fn)
+    return render(request, template, visit, found, status=status, **more)
+
+
+def render(
+    request: Request, template: str, visit: Visit, found: Mapping[str, Any], *, status: int = 200, **more: Any
+) -> Response[Any]:
+    """Render a page of what was read for the signed-in operator."""
     cookie = session_cookie.value_of(request)
     return page(request, template, {"visit": visit, **found, **more}, status=status, cookie=cookie)
 
