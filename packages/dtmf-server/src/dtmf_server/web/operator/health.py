@@ -18,16 +18,15 @@ from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.operator import views
 from dtmf_server.web.operator.views import Visit
 
-LOW_US, HIGH_US = SECOND_US // 100, 10_000 * SECOND_US
-GRID = ["0.1 s", "1 s", "10 s", "100 s", "1000 s"]  # the powers of ten between them
-
 
 @dataclass(frozen=True, slots=True)
 class LatencyChart:
-    """Two lines on a logarithmic scale."""
+    """Two lines on a logarithmic scale, the powers of ten that it has, and lines across at these."""
 
     median: str
     p95: str
+    labels: Sequence[str]
+    across: str
     newest: Latency
 
 
@@ -48,19 +47,38 @@ async def get_health(request: Request) -> Response[Any]:
             "latency": _chart(delivery_latency.latencies(tx)),
         }
 
-    return await views.render_page(
-        request, "health.html", gather, nav="health", problems=problems, warnings=warnings, grid=GRID
-    )
+    return await views.render_page(request, "health.html", gather, nav="health", problems=problems, warnings=warnings)
 
 
 def _chart(found: Sequence[Latency]) -> LatencyChart | None:
     if len(found) < 2:
         return None
 
-    def line(values_us: Sequence[int]) -> str:
-        return chart.line_path([chart.log_scale(value, low=LOW_US, high=HIGH_US) for value in values_us], 1)
+    low_us, high_us = _powers(found)
+    powers_us = [low_us]
+    while powers_us[-1] < high_us:
+        powers_us.append(powers_us[-1] * 10)
 
-    return LatencyChart(line([each.median_us for each in found]), line([each.p95_us for each in found]), found[-1])
+    def line(values_us: Sequence[int]) -> str:
+        return chart.line_path([chart.log_scale(value, low=low_us, high=high_us) for value in values_us], 1)
+
+    return LatencyChart(
+        line([each.median_us for each in found]),
+        line([each.p95_us for each in found]),
+        [f"{power_us / SECOND_US:g} s" for power_us in powers_us],
+        "".join(line([power_us, power_us]) for power_us in powers_us),
+        found[-1],
+    )
+
+
+def _powers(found: Sequence[Latency]) -> tuple[int, int]:
+    """Return the powers of ten in microseconds between which all values are, from a millisecond on."""
+    low_us = high_us = 1000
+    while low_us * 10 <= min(each.median_us for each in found):
+        low_us *= 10
+    while high_us < max(each.p95_us for each in found) or high_us <= low_us:
+        high_us *= 10
+    return low_us, high_us
 
 
 ROUTES = [get_health]
