@@ -4,13 +4,15 @@ everything."""
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import pytest
 
 import effort
-from support.databases import Place, contents, is_unused, wait_until_left
+from dtmf_server.storage.open import open_database
+from support.databases import Contents, Place, contents, is_unused, wait_until_left
 from support.inspect import ledger_sum
 from support.kill_points import Dying, Ended
 
@@ -134,6 +136,77 @@ def test_an_operators_action_is_recorded_or_did_not_happen(place: Place, dying: 
         ((opened, recorded),) = accounts_and_actions()
         assert opened - before == recorded - actions, kill
     books_are_right(dying, url)
+
+
+WHY = ("--reason", "spam")
+# What an operator does to a customer's account, and what comes before it.
+ON_ACCOUNTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "suspend": (("suspend", "{account}", "--end-rentals"),),
+    "resume": (("suspend", "{account}"), ("resume", "{account}")),
+    "credit": (("credit", "{account}", "500", "--reference", "ticket 7"),),
+    "debit": (("debit", "{account}", "500", "--reference", "ticket 7", "--as-debt"),),
+    "refund": (("refund", "message", "{message}"),),
+    "close": (("close", "{account}", "--forfeit"),),
+}
+
+
+def audited(found: Contents) -> int:
+    """Return how many actions are recorded."""
+    return len(found["operator_actions"])
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [*(("sqlite", name) for name in ON_ACCOUNTS), ("postgresql", "credit")], indirect=["place"]
+)
+def test_an_action_on_an_account_is_whole_and_recorded_or_did_not_happen(place: Place, dying: Dying, name: str) -> None:
+    *earlier, action = ON_ACCOUNTS[name]
+    killed = 0
+
+    def command(url: str, arguments: tuple[str, ...], **kill: float) -> Ended:
+        given = [each.format(account=account, message=message) for each in arguments]
+        return dying.command("accounts", *given, *WHY, "--database", url, **kill)
+
+    def prepared() -> str:
+        url = place.lived()
+        for arguments in earlier:
+            assert command(url, arguments).code == 0
+        return url
+
+    account, message = busiest(place.lived())
+    whole = prepared()
+    before = contents(whole)
+    counted = command(whole, action)
+    after = contents(whole)
+    assert counted.code == 0, counted.said
+    assert before is not None and after is not None and audited(after) == audited(before) + 1
+    for step in effort.spread(counted.steps, 3):
+        url = prepared()
+        before = contents(url)
+        killed += command(url, action, at=step).code == KILLED
+        wait_until_left(url)
+        found = contents(url)
+        assert found is not None and before is not None
+        if audited(found) == audited(before):
+            assert found == before, step
+            assert command(url, action).code == 0, step
+        again = contents(url)
+        assert again is not None and audited(again) == audited(after), step
+    books_are_right(dying, url)
+    assert killed
+    print(f"{name} on {place.engine}: {counted.steps} steps, killed {killed} times")
+
+
+def busiest(url: str) -> tuple[int, int]:
+    """Return an account, and the ID of one of its messages that cost something and can be refunded."""
+    with closing(open_database(url)) as db:
+        row = db.read_blocking(
+            lambda tx: tx.one(
+                "SELECT m.account_id, m.id FROM messages m JOIN accounts a ON a.id = m.account_id WHERE m.cost > 0"
+                " AND m.status IN ('received', 'sent', 'delivered') AND a.closed_at_us IS NULL ORDER BY m.id LIMIT 1"
+            )
+        )
+    assert row is not None
+    return row["account_id"], row["id"]
 
 
 def test_the_kill_really_ends_the_command(place: Place, dying: Dying) -> None:

@@ -70,7 +70,14 @@ CALLS: list[tuple[str, tuple[Any, ...], str, Any, Any, Any]] = [
         None,
     ),
     ("deposits", (), "GET /deposits", None, [{"txid": "00", "vout": 1}], None),
-    ("usage", (), "GET /usage", None, {"balance": 5, "cost_per_minute": 0, "runs_out_at": None, "debt": 0}, None),
+    (
+        "usage",
+        (),
+        "GET /usage",
+        None,
+        {"balance": 5, "cost_per_minute": 0, "runs_out_at": None, "debt": 0, "suspended": False},
+        None,
+    ),
     (
         "sandbox.receive",
         (N, "MyBank", ""),

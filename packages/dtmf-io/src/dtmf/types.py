@@ -311,12 +311,14 @@ class Invoice(TypedDict):
 class Usage(TypedDict):
     """The cost of all current rentals per minute, when the balance runs out (None: never), and the debt.
 
-    `debt`: satoshis owed because a deposit was reversed after it had been spent. Every credit pays it first."""
+    `debt`: satoshis owed: a spent deposit was reversed, or the operator debited more. Every credit pays it first.
+    `suspended`: whether the operator has suspended the account, which can then only be read and topped up."""
 
     balance: int
     cost_per_minute: int
     runs_out_at: str | None
     debt: int
+    suspended: bool
 
 
 class Clock(TypedDict):

@@ -31,7 +31,7 @@ _KINDS = {
     "deposit": "deposit",
     "deposit_reversed": "deposit reversed",
     "lightning_deposit": "Lightning deposit",
-    "debt": "debt (a spent deposit was reversed)",
+    "debt": "debt",
     "debt_paid": "debt paid",
     "rental_setup": "set-up",
     "rental_minutes": "minutes",
@@ -39,6 +39,8 @@ _KINDS = {
     "message_sent": "SMS sent",
     "message_refunded": "SMS refunded",
     "rental_refunded": "rental refunded",
+    "operator_credit": "credit from the operator",
+    "operator_debit": "debit by the operator",
     "moved_in": "from a deleted account",
     "moved_out": "moved to another account",
 }
@@ -56,6 +58,8 @@ def account(*, json: Json = False) -> None:
     lasts = [("Lasts", _lasts(usage))] if usage["runs_out_at"] is not None else []
     debt = usage.get("debt", 0)  # older services don't report it
     owed = [("Debt", f"{format_int(debt)} sats; paid first from the next credit")] if debt else []
+    if usage.get("suspended"):
+        owed = [("Suspended", "you can only read and top up; ask the operator"), *owed]
     ahead = []
     if clock is not None and clock["offset_s"]:
         ahead = [("Clock", f"{format_minute(clock['now'])} UTC, {clock_offset(clock['offset_s'])}")]

@@ -23,12 +23,13 @@ async def get_account(request: Request) -> transactions.Json:
 
 @get("/usage", tags=["account"], summary="Get the running cost")
 async def get_usage(request: Request) -> responses.Usage:
-    """Return the balance, the cost per minute of all rentals, when the balance runs out, and any debt."""
+    """Return the balance, the cost per minute of all rentals, when the balance runs out, any debt, and whether the operator
+    has suspended the account."""
     usage = await transactions.read_autocommit(
         request, lambda tx, caller: account.usage(tx, caller.account_id, now_us=caller.now_us)
     )
     runs_out_at = None if usage.runs_out_at_us is None else iso(usage.runs_out_at_us)
-    return responses.Usage(usage.balance, usage.cost_per_minute, runs_out_at, usage.debt)
+    return responses.Usage(usage.balance, usage.cost_per_minute, runs_out_at, usage.debt, usage.is_suspended)
 
 
 @get("/transactions", tags=["account"], summary="List transactions")

@@ -5,6 +5,7 @@ docs/reference/errors.md is generated from this module, and the `type` of a prob
 
 from typing import Any
 
+from dtmf_server.api.account_errors import ACCOUNT_ERRORS
 from dtmf_server.api.callback_errors import CALLBACK_ERRORS
 from dtmf_server.api.console_errors import CONSOLE_ERRORS
 from dtmf_server.api.error_entry import OPERATOR, Entry
@@ -230,20 +231,7 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         fix="Use an address of an open account.",
         where=OPERATOR,
     ),
-    "unknown_account": Entry(
-        status=404,
-        title="Unknown account",
-        meaning="No account has this ID, number, transaction, address, invoice or token label.",
-        fix="Check that you copied all of it. `dtmf-server accounts list` lists the accounts.",
-        where=OPERATOR,
-    ),
-    "several_accounts": Entry(
-        status=409,
-        title="Several accounts",
-        meaning="This token label or transaction belongs to several accounts.",
-        fix="Use the ID of one of the accounts that the error lists.",
-        where=OPERATOR,
-    ),
+    **ACCOUNT_ERRORS,
     "body_too_large": Entry(
         status=413,
         title="Body too large",

@@ -1,4 +1,4 @@
-"""The error codes of restricted tokens: a part of the error catalog."""
+"""The error codes of restricted tokens and suspended accounts: a part of the error catalog."""
 
 from dtmf_server.api.error_entry import WEBSITE, Entry
 
@@ -11,6 +11,14 @@ TOKEN_ERRORS: dict[str, Entry] = {
         fix="Use a token with that scope. Each operation of `GET /schema/openapi.json` names the scope it needs.",
         detail="this token does not have the scope 'send', which this request needs",
         members={"scope": "send"},
+    ),
+    "account_suspended": Entry(
+        status=403,
+        title="Account suspended",
+        meaning="The operator of the service has suspended the account. It can be read and topped up, and nothing else. Its"
+        " rentals go on: their minutes and received SMS cost what they always do, but no SMS is sent or forwarded, and"
+        " webhooks wait until the account is resumed.",
+        fix="Ask the operator of the service why, and to resume the account.",
     ),
     "not_its_rental": Entry(
         status=403,

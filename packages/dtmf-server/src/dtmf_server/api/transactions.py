@@ -18,7 +18,7 @@ from msgspec import Struct
 from dtmf_server.api import request_body, scopes
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core import api_token, money
-from dtmf_server.core.errors import InvalidRequest, ScopeRequired, Unauthenticated
+from dtmf_server.core.errors import AccountSuspended, InvalidRequest, ScopeRequired, Unauthenticated
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.http import long_poll, validation
 from dtmf_server.http.request import Request, runtime_of
@@ -35,10 +35,11 @@ CALLER = "dtmf.caller"  # key in the state of a request that requires a token
 
 
 class Bearer(Struct, frozen=True):
-    """The SHA-256 of a request's token, and the scope that the request needs."""
+    """The SHA-256 of a request's token, the scope that the request needs, and whether a suspended account may make it."""
 
     sha256: bytes
     needs: str
+    while_suspended: bool = True
 
 
 class Caller(Struct, frozen=True):
@@ -71,7 +72,11 @@ def bearer(request: Request, *, needs: str | None = None) -> Bearer:
             "that token isn't valid: did you copy all of it? It's 'dtmf_' followed by 36 letters and digits"
         )
     request.scope["state"][CALLER] = True
-    return Bearer(api_token.sha256(value), needs or request.scope["route_handler"].opt["needs"])
+    sha256 = api_token.sha256(value)
+    if needs is not None:
+        return Bearer(sha256, needs)
+    opt = request.scope["route_handler"].opt
+    return Bearer(sha256, opt["needs"], opt["while_suspended"])
 
 
 def _header(request: Request, name: bytes) -> str | None:
@@ -80,16 +85,18 @@ def _header(request: Request, name: bytes) -> str | None:
 
 
 def caller_of(tx: Tx, runtime: Runtime, bearer: Bearer) -> Caller:
-    """Return the caller with this token. Raises Unauthenticated, ScopeRequired."""
+    """Return the caller with this token. Raises Unauthenticated, ScopeRequired, AccountSuspended."""
     opened = tokens.opened_by(tx, bearer.sha256, wall_us=runtime.clock.wall_us())
     if opened is None:
         raise Unauthenticated("this token was revoked, has expired or never existed")
     now_us = runtime.clock.after_us(opened["clock_offset_us"])
-    if opened["scopes"] is None:
-        return Caller(opened["account_id"], now_us)
-    given = tuple(opened["scopes"].split())
-    caller = Caller(opened["account_id"], now_us, opened["id"], given, opened["expires_wall_us"])
-    caller.require(bearer.needs)
+    caller = Caller(opened["account_id"], now_us)
+    if opened["scopes"] is not None:
+        given = tuple(opened["scopes"].split())
+        caller = Caller(opened["account_id"], now_us, opened["id"], given, opened["expires_wall_us"])
+        caller.require(bearer.needs)
+    if opened["suspended_at_us"] is not None and not bearer.while_suspended:
+        raise AccountSuspended
     return caller
 
 

@@ -88,6 +88,7 @@ def _routes(*, is_sandbox: bool) -> Litestar:
     operations: list[HTTPRouteHandler] = [route for resource in resources for route in resource.ROUTES]
     for handler in operations:
         handler.opt["needs"] = scopes.NEEDS[handler.fn.__name__]
+        handler.opt["while_suspended"] = scopes.WHILE_SUSPENDED[handler.fn.__name__]
     api = Router(
         "/api/v1",
         route_handlers=operations,

@@ -13,7 +13,7 @@ def listed_json(row: Row) -> dict[str, Any]:
     """Return an entry of `accounts list --json`."""
     return {
         "id": row["id"],
-        "state": _state(row["closed_at_us"]),
+        "state": _state(row["closed_at_us"], row["suspended_at_us"]),
         "opened": iso(row["created_at_us"]),
         "booked_balance": row["balance"],
         "debt": row["debt"],
@@ -24,8 +24,9 @@ def listed_json(row: Row) -> dict[str, Any]:
 def listed_line(row: Row) -> str:
     """Return a line of `accounts list`."""
     debt = f", owes {row['debt']}" if row["debt"] else ""
+    state = _state(row["closed_at_us"], row["suspended_at_us"])
     return (
-        f"{row['id']}  {_state(row['closed_at_us']):6}  {row['balance']:>12} sat  {row['live_rentals']} rentals"
+        f"{row['id']}  {state:9}  {row['balance']:>12} sat  {row['live_rentals']} rentals"
         f"  opened {iso(row['created_at_us'])}{debt}"
     )
 
@@ -34,8 +35,9 @@ def report_json(report: Report) -> dict[str, Any]:
     """Return what `accounts show --json` prints. Times are UTC; null: never."""
     return {
         "id": report.account_id,
-        "state": _state(report.closed_at_us),
+        "state": _state(report.closed_at_us, report.suspended_at_us),
         "opened": iso(report.created_at_us),
+        "suspended": _time(report.suspended_at_us),
         "closed": _time(report.closed_at_us),
         "balance": report.usage.balance,
         "debt": report.usage.debt,
@@ -96,7 +98,8 @@ def report_lines(report: Report) -> Iterator[str]:
     """Yield the lines of `accounts show`."""
     found = report_json(report)
     closed = f", closed {found['closed']}" if report.closed_at_us is not None else ""
-    yield f"account {report.account_id}: {found['state']}, opened {found['opened']}{closed}"
+    suspended = f", suspended {found['suspended']}" if report.suspended_at_us is not None else ""
+    yield f"account {report.account_id}: {found['state']}, opened {found['opened']}{suspended}{closed}"
     runs_out = f", runs out {found['runs_out_at']}" if found["runs_out_at"] else ""
     yield f"balance {found['balance']} satoshis, debt {found['debt']}, {found['cost_per_minute']} a minute{runs_out}"
     yield f"{report.live_rentals} live rentals"
@@ -128,8 +131,10 @@ def _list(title: str, lines: list[str]) -> Iterator[str]:
         yield from (f"  {line}" for line in lines)
 
 
-def _state(closed_at_us: int | None) -> str:
-    return "open" if closed_at_us is None else "closed"
+def _state(closed_at_us: int | None, suspended_at_us: int | None) -> str:
+    if closed_at_us is not None:
+        return "closed"
+    return "open" if suspended_at_us is None else "suspended"
 
 
 def _time(at_us: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""`dtmf-server accounts`: opens accounts on services where customers cannot sign up themselves, lists and shows them."""
+"""`dtmf-server accounts`: opens accounts on services where customers cannot sign up themselves, lists, shows and changes them."""
 
 import argparse
 import contextlib
@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dtmf_server.cli import audit, operator
+from dtmf_server.cli import account_actions, account_money, audit, operator
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
@@ -18,7 +18,7 @@ Command: TypeAlias = Callable[[Commands, str, object, str], argparse.ArgumentPar
 
 def add(commands: Commands, command: Command) -> None:
     """Add the commands to the parser; `command` creates one with the options that all commands share."""
-    text = "open, list and show accounts"
+    text = "open, list, show, suspend and close accounts, and book credits, debits and refunds"
     accounts = commands.add_parser("accounts", help=text, description=text[0].upper() + text[1:] + ".")
     actions = accounts.add_subparsers(title="actions", required=True, metavar="ACTION")
     opening = command(
@@ -41,6 +41,8 @@ def add(commands: Commands, command: Command) -> None:
         help="an account ID, a number, a txid or outpoint, an address, an invoice or payment hash, or a token's label",
     )
     show.add_argument("--json", action="store_true", help="print one JSON object")
+    account_actions.add(actions, command)
+    account_money.add(actions, command)
 
 
 def _network(text: str) -> bytes:

@@ -115,8 +115,16 @@ def _show(position: Position, days: Sequence[GroupDay], *, onchain: int | None, 
         ("  on-chain, booked", position.onchain_booked_sats, "deposits credited, less those that were reversed"),
         *([] if onchain is None else [("  on-chain, found", onchain, "unspent on the descriptor's addresses")]),
         ("  Lightning, booked", position.lightning_booked_sats, "payments credited, and their rounding, without fees"),
-        ("debt", position.debt_sats, "owed by renters since a reorganization took back what they had spent"),
-        *([] if position.promotion_sats is None else [("promotion", -position.promotion_sats, "credits given away")]),
+        (
+            "debt",
+            position.debt_sats,
+            "owed by renters: a reorganization took back what they had spent, or it was debited as debt",
+        ),
+        *(
+            []
+            if position.promotion_sats is None
+            else [("promotion", -position.promotion_sats, "credits of operators, less their debits")]
+        ),
         ("revenue", position.revenue_sats, "since the beginning"),
     ]
     for name, sats, meaning in rows:

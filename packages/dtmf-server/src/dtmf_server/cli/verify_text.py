@@ -3,6 +3,8 @@
 from dtmf_server.core.days import day_name
 from dtmf_server.operations import verify, verify_limits
 from dtmf_server.operations.daily_sums import WrongDailySum
+from dtmf_server.operations.verify_operator import WrongAdjustments, WrongOperatorRefund
+from dtmf_server.operations.verify_suspended import WaitsWhileSuspended
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 
 
@@ -16,11 +18,13 @@ def difference_text(found: verify.Difference) -> str:
     match found:
         case verify.WrongBalance() | verify.WrongDebt() | verify.WrongDepletion() | verify_limits.WrongNextLimit():
             return _account_text(found)
-        case verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums() | WrongDailySum():
+        case (
+            verify.WrongTotal() | verify.WrongRunningBalance() | WrongTokenSums() | WrongDailySum() | WrongAdjustments()
+        ):
             return _ledger_text(found)
         case verify.WrongShares() | verify.WrongSums() | verify.WrongMinuteCost():
             return _sum_text(found)
-        case verify.WrongMessageCost() | verify.WrongMessageState():
+        case verify.WrongMessageCost() | verify.WrongMessageState() | WaitsWhileSuspended() | WrongOperatorRefund():
             return _message_text(found)
         case (
             verify.WrongDeposit()
@@ -53,7 +57,14 @@ def _account_text(
             )
 
 
-def _ledger_text(found: verify.WrongTotal | verify.WrongRunningBalance | WrongTokenSums | WrongDailySum) -> str:
+def _ledger_text(
+    found: verify.WrongTotal | verify.WrongRunningBalance | WrongTokenSums | WrongDailySum | WrongAdjustments,
+) -> str:
+    if isinstance(found, WrongAdjustments):
+        return (
+            f"account {found.account_id}: operators credited and debited {found.recorded_sats} satoshis by the audit log,"
+            f" {found.booked_sats} by the ledger"
+        )
     if isinstance(found, WrongDailySum):
         day = day_name(found.day)
         return f"{day}: the {found.kind} transfers sum to {found.expected_sats} satoshis, stored as {found.stored_sats}"
@@ -123,7 +134,16 @@ def _sum_text(found: verify.WrongShares | verify.WrongSums | verify.WrongMinuteC
             )
 
 
-def _message_text(found: verify.WrongMessageCost | verify.WrongMessageState) -> str:
+def _message_text(
+    found: verify.WrongMessageCost | verify.WrongMessageState | WaitsWhileSuspended | WrongOperatorRefund,
+) -> str:
+    if isinstance(found, WrongOperatorRefund):
+        return (
+            f"message {found.message_id}: an operator refunded {found.refunded_sats} satoshis, but {found.booked_sats} are"
+            " booked for it"
+        )
+    if isinstance(found, WaitsWhileSuspended):
+        return f"delivery {found.delivery_id}: waits to be delivered, but account {found.account_id} is suspended"
     if isinstance(found, verify.WrongMessageCost):
         return (
             f"message {found.message_id}: costs {found.cost_sats} satoshis, but {found.booked_sats} are booked for it"

@@ -61,6 +61,7 @@ MEANINGS: dict[str, str] = {
     "supply.sats_per_unit": "Satoshis per unit of the provider's currency, for warnings and margins; 0: unknown.",
     "metrics.host": "The address on which `/metrics` is served to Prometheus.",
     "metrics.port": "The port on which `/metrics` is served. 0 turns it off.",
+    "operator.credit_per_day_sats": "How much `accounts credit` may credit on a UTC day; the same for `accounts debit`.",
     "alerts.webhook": "Where alerts are posted as JSON, at most once an hour each.",
     "alerts.secret": "The key that signs them, as in Standard Webhooks: `whsec_` and the output of `openssl rand -base64 32`.",
     "alerts.allow_loopback": "Allow an address of this machine, also over `http://`, for a program that passes alerts on.",

@@ -1,12 +1,15 @@
-"""`[operator]`: where the operator's console is served."""
+"""`[operator]`: where the operator's console is served, and the limit of credits and debits."""
 
 import re
 from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from msgspec import Meta
+
 from dtmf_server.config.section import Section, setting
 from dtmf_server.core.hosts import is_loopback
+from dtmf_server.core.money import SATS_MAX
 
 _LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:]+)\]|([0-9A-Za-z._-]+)):([1-9][0-9]{0,4})")
 
@@ -29,8 +32,12 @@ def _is_origin(value: str) -> bool:
 
 
 class Operator(Section, frozen=True):
-    """Where the operator's console is served; without `listen`, it is not served."""
+    """The limit of what operators credit to accounts, and of what they debit, on a UTC day; and where the operator's console
+    is served."""
 
+    credit_per_day_sats: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = (
+        100_000
+    )
     listen: Annotated[str | None, setting("an address and port like 127.0.0.1:8001", _address)] = None
     public_url: Annotated[str | None, setting("an http:// or https:// address without a path", _is_origin)] = None
 

@@ -39,6 +39,13 @@ class ScopeRequired(Refusal):
     status, code, title = 403, "scope_required", "Scope required"
 
 
+class AccountSuspended(Refusal):
+    """The operator of this service has suspended this account: it can be read and topped up, and its rentals go on, but it
+    can't be used for anything else. Ask the operator to resume it."""
+
+    status, code, title = 403, "account_suspended", "Account suspended"
+
+
 class NotItsRental(Refusal):
     """Another token, or the account itself, started this rental, and this token is restricted to its own."""
 

@@ -13,6 +13,7 @@ class EndReason(StrEnum):
     DEPLETED = "depleted"  # a minute could not be paid
     LIMIT = "limit"  # it reached its `max_minutes` or `max_sats`
     TOKEN = "token"  # noqa: S105 - a reason, not a secret: the restricted token that started it was revoked or has expired
+    OPERATOR = "operator"  # the operator suspended the account
 
 
 class ActionKind(StrEnum):

@@ -14,12 +14,14 @@ from dtmf_server.storage.db import Row, Tx
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """An account's balance, its cost per minute, when the balance runs out (None: never), and its debt."""
+    """An account's balance, its cost per minute, when the balance runs out (None: never), its debt, and whether its operator
+    has suspended it."""
 
     balance: int
     cost_per_minute: int
     runs_out_at_us: int | None
     debt: int  # satoshis owed; credits pay them first
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,11 @@ def balance(tx: Tx, account_id: int, *, now_us: int) -> int:
 
 
 def usage(tx: Tx, account_id: int, *, now_us: int) -> Usage:
-    """Return balance, cost per minute, when the balance runs out, and debt."""
+    """Return balance, cost per minute, when the balance runs out, debt, and whether the account is suspended."""
     now = standing(tx, account_id, now_us=now_us)
     runs_out = now.depletes_at_us if now.depletes_at_us != NEVER_US else None
-    return Usage(now.balance, now.cost_per_minute, runs_out, accounts.debt(tx, account_id))
+    row = accounts.debt_and_suspension(tx, account_id)
+    return Usage(now.balance, now.cost_per_minute, runs_out, row["debt"], row["suspended_at_us"] is not None)
 
 
 def _accrued(row: Row, capped: list[LiveRental], now_us: int) -> int:

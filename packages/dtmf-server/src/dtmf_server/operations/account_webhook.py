@@ -10,6 +10,7 @@ from dtmf_server.storage import accounts, delivery_queue, event_deliveries, even
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
+from dtmf_server.storage.suspended_deliveries import SUSPENDED
 
 POSTED = frozenset({"balance.low", "deposit.credited"})
 WEBHOOK_REMOVED = "the account's webhook was removed"
@@ -54,8 +55,13 @@ def queue(tx: Tx, new: list[tuple[int, Event]], *, now_us: int) -> None:
     if not wanted:
         return
     urls = accounts.webhook_urls(tx, sorted({account_id for _, account_id in wanted}))
+    suspended = accounts.suspended_among(tx, urls) if urls else set()
     deliveries = [
-        NewDelivery(account_id, None, None, "event", urls[account_id], event_id=id_)
+        NewDelivery(
+            *(account_id, None, None, "event", urls[account_id]),
+            event_id=id_,
+            parked=SUSPENDED if account_id in suspended else None,
+        )
         for id_, account_id in wanted
         if account_id in urls
     ]

@@ -1,4 +1,4 @@
-"""Permanent deletion of an account at its renter's request: the ledger stays, but no longer reveals whom it is about.
+"""Permanent deletion of an account by its renter or its operator: the ledger stays, but no longer reveals whom it is about.
 
 The first transaction closes the account: nothing can act for it any more, and no minute starts for it. The rest, one
 portion per transaction, ends its rentals and erases texts. Each portion records where the next one starts, so any
@@ -19,6 +19,12 @@ class MoreThanAgreed(Refusal):
     """The balance has grown since you last looked at it: check it again before you give it up."""
 
     status, code, title = 409, "more_than_agreed", "Balance has grown"
+
+
+class BalanceLeft(Refusal):
+    """This account has a balance, which closing it would forfeit."""
+
+    status, code, title = 409, "balance_left", "Balance left"
 
 
 class DepositUnderWay(Refusal):
@@ -49,6 +55,17 @@ def close_account(tx: Tx, account_id: int, *, given_up_max: int, now_us: int, wa
     numbers.unreserve(tx, account_id)
     _portion(tx, account_id)
     return given_up
+
+
+def close_by_operator(tx: Tx, account_id: int, *, forfeit: bool, now_us: int, wall_us: int) -> int:
+    """Close the account for its operator and return the satoshis given up: none, unless `forfeit`. Raises BalanceLeft,
+    DepositUnderWay."""
+    with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        if (balance := ledger.balance(account_id)) and not forfeit:
+            raise BalanceLeft(
+                f"account {account_id} has a balance of {balance} satoshis: pay it out first, or add --forfeit to keep it"
+            )
+    return close_account(tx, account_id, given_up_max=balance, now_us=now_us, wall_us=wall_us)
 
 
 def go_on(tx: Tx) -> bool:

@@ -24,6 +24,7 @@ WHY = {
     EndReason.DEPLETED: "the balance ran out",
     EndReason.LIMIT: "it reached its limit",
     EndReason.TOKEN: "the token that started it was revoked or has expired",
+    EndReason.OPERATOR: "the operator suspended this account",
 }
 
 

@@ -78,6 +78,7 @@ class Report:
 
     account_id: int
     created_at_us: int
+    suspended_at_us: int | None
     closed_at_us: int | None
     usage: Usage
     live_rentals: int
@@ -96,6 +97,7 @@ def report(tx: Tx, account_id: int, *, now_us: int, wall_us: int) -> Report:
     return Report(
         account_id,
         row["created_at_us"],
+        row["suspended_at_us"],
         row["closed_at_us"],
         account.usage(tx, account_id, now_us=now_us),
         row["live_rentals"],

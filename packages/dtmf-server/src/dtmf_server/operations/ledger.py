@@ -14,7 +14,7 @@ from msgspec import structs
 
 from dtmf_server.core import billing, low_balance, money
 from dtmf_server.core.billing import NEVER_US, LiveRental
-from dtmf_server.core.errors import InsufficientFunds
+from dtmf_server.core.errors import AccountSuspended, InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.units import DAY_US, MINUTE_US
@@ -65,8 +65,7 @@ class Ledger:
         return self.accounts[account_id].balance
 
     def is_live(self, account_id: int, rental_id: int) -> bool:
-        """Return True if the rental is live after settling; False also for an account that this ledger has not
-        opened."""
+        """Return True if the rental is live after settling; False also for an account that is not open here."""
         return self.survives(account_id, rental_id) and bool(rentals.running(self._tx, [rental_id]))
 
     def survives(self, account_id: int, rental_id: int) -> bool:
@@ -79,6 +78,11 @@ class Ledger:
         """Return True if every account is settled up to `now_us`: always, except for a portion that is followed by
         others."""
         return not any(a.is_out_of_money(now_us) or a.has_reached_limit(now_us) for a in self.accounts.values())
+
+    def require_active(self, account_id: int) -> None:
+        """Raise AccountSuspended if the operator has suspended the account."""
+        if self.accounts[account_id].suspended_at_us is not None:
+            raise AccountSuspended
 
     def require(self, account_id: int, amount: int) -> None:
         """Raise InsufficientFunds unless the account can spend `amount`."""
@@ -102,11 +106,24 @@ class Ledger:
 
     def reverse_deposit(self, account_id: int, amount: int, *, unique_ref: str, reference: str) -> None:
         """Take back all coins that left the chain; what the balance lacks is first lent to the account, as its debt."""
+        account = self._lend(account_id, amount, unique_ref, reference)
+        self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, unique_ref, reference)
+
+    def adjust(self, account_id: int, sats: int, *, unique_ref: str, reference: str) -> None:
+        """Credit what the operator gives; negative: debit, as debt where the balance lacks it."""
+        if sats > 0:
+            kind, account = Kind.OPERATOR_CREDIT, self.accounts[account_id]
+            self._credit(account, sats, money.PROMOTION, kind, unique_ref, reference)
+        else:
+            account = self._lend(account_id, -sats, f"{Kind.OPERATOR_DEBIT}:{unique_ref}", reference)
+            self._post(account, sats, money.PROMOTION, Kind.OPERATOR_DEBIT, unique_ref, reference)
+
+    def _lend(self, account_id: int, amount: int, unique_ref: str, reference: str) -> Account:
         account = self.accounts[account_id]
         if owed := max(0, amount - account.balance):
             account.debt += owed
             self._post(account, owed, money.RECEIVABLE, Kind.DEBT, unique_ref, reference)
-        self._post(account, -amount, money.BITCOIN, Kind.DEPOSIT_REVERSED, unique_ref, reference)
+        return account
 
     def lightning_deposit(
         self, account_id: int, amount: int, *, fees: int, rounding: int, unique_ref: str, reference: str
@@ -148,6 +165,7 @@ class Ledger:
     def start(self, account_id: int, rental: LiveRental, *, setup_cost: int, e164: str) -> None:
         """Pay a new rental's set-up and first minute; its minutes are charged from now on."""
         account = self.accounts[account_id]
+        self.require_active(account_id)
         self.require(account_id, setup_cost + rental.cost_per_minute)
         self._post(account, -setup_cost, money.REVENUE, Kind.RENTAL_SETUP, str(rental.rental_id), e164)
         ref, minutes = f"{rental.rental_id}:0", (rental.rental_id, 0, 1)

@@ -133,6 +133,7 @@ def set_limits(
     less than what the rental has cost plus one inbound SMS: a change never ends a rental at once.
     """
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        ledger.require_active(account_id)
         rental = rentals.live_of_account(tx, account_id, e164)
         if rental is None or not ledger.survives(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
@@ -198,6 +199,7 @@ def set_label(tx: Tx, account_id: int, e164: str, label: str | None, *, now_us: 
     """Set or remove the renter's name for the account's rental of this number. Return it. `set_by`: the restricted token that
     does. Raises NumberNotRented, NotItsRental."""
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        ledger.require_active(account_id)
         rental = rentals.live_of_account(tx, account_id, e164)
         if rental is None or not ledger.survives(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.core.money import Kind
+from dtmf_server.core.rental import ActionKind
 from dtmf_server.core.sms_segments import segments as count_segments
 from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import account, canary, deliver
@@ -15,6 +16,7 @@ from dtmf_server.storage import messages, rentals, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
+from dtmf_server.storage.suspended_deliveries import SUSPENDED
 
 CLOCK_ERROR_US = 2 * MINUTE_US  # how far a carrier's clock may be wrong
 CHANGED_HANDS_US = 90 * DAY_US  # how late a carrier may repeat a callback
@@ -42,7 +44,7 @@ def receive_many(
         new = [
             (_delivery(rental, id_), sms, rental)
             for id_, sms, rental in zip(ids, inbound, owners, strict=True)
-            if id_ is not None and rental is not None and rental["action"] is not None
+            if id_ is not None and rental is not None and _is_passed_on(rental)
         ]
         deliver.queue(tx, new, now_us=now_us)
     if None in ids:
@@ -126,6 +128,13 @@ def _ends_in_portions(rental: Row, *, now_us: int) -> bool:
     return depletes_at_us is not None and depletes_at_us <= now_us and rental["live_rentals"] > ENDS_MAX
 
 
+def _is_passed_on(rental: Row) -> bool:
+    """Return True if the rental's action applies. A suspended account's SMS are never forwarded."""
+    return rental["action"] is not None and (
+        rental["suspended_at_us"] is None or rental["action"] != ActionKind.FORWARD
+    )
+
+
 def _delivery(rental: Row, message_id: int) -> NewDelivery:
     return NewDelivery(
         rental["account_id"],
@@ -134,6 +143,7 @@ def _delivery(rental: Row, message_id: int) -> NewDelivery:
         rental["action"],
         rental["destination"],
         lane_is_busy=bool(rental["lane_is_busy"]),
+        parked=None if rental["suspended_at_us"] is None else SUSPENDED,
     )
 
 

@@ -42,13 +42,14 @@ def start(
     whose refunds are capped; None where networks are not limited. `started_by` is the restricted token that rents it: the
     rental ends with that token and counts against its limits.
 
-    Raises GroupNotFound, GroupNotAllowed, LimitTooLow, TokenLimitReached, InsufficientFunds (set-up and first minute are due
-    immediately), NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
+    Raises AccountSuspended, GroupNotFound, GroupNotAllowed, LimitTooLow, TokenLimitReached, InsufficientFunds (set-up and
+    first minute are due immediately), NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
     limits.require(max_minutes, "max_minutes", minimum=1)
     limits.require(max_sats, "max_sats", minimum=token_limits.minimum_sats(group))
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        ledger.require_active(account_id)
         now_us = ledger.now_us(account_id)
         max_sats, reserves = token_limits.start(
             tx, account_id, group, started_by, max_minutes=max_minutes, max_sats=max_sats, now_us=now_us
@@ -123,6 +124,7 @@ def end(
     started the rental."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        ledger.require_active(account_id)
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         token_limits.require_own(tx, account_id, rental["id"], ended_by)
@@ -142,6 +144,7 @@ def set_action(
     """
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        ledger.require_active(account_id)
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         token_limits.require_working(tx, account_id, set_by)
@@ -172,6 +175,7 @@ def adopt(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     NumberNotRented."""
     rental = _live(tx, account_id, e164, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
+        ledger.require_active(account_id)
         if not ledger.is_live(account_id, rental["id"]):
             raise ended.not_rented(tx, account_id, e164, now_us=now_us)
         limits.unreserve(tx, ledger, account_id, rental["id"])

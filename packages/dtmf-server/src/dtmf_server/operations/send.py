@@ -26,8 +26,8 @@ def send(
     daily_limit: int | None,
     sent_by: int | None = None,
 ) -> Row:
-    """Queue a message and return it. `sent_by`: the restricted token that sends. Raises NumberNotRented, NotItsRental,
-    DestinationNotServed, DailyLimitReached, LimitReached, InsufficientFunds."""
+    """Queue a message and return it. `sent_by`: the restricted token that sends. Raises AccountSuspended, NumberNotRented,
+    NotItsRental, DestinationNotServed, DailyLimitReached, LimitReached, InsufficientFunds."""
     rental = live_rental(tx, account_id, sender, now_us=now_us)
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
         if not ledger.is_live(account_id, rental["id"]):
@@ -46,6 +46,7 @@ def queue(tx: Tx, ledger: Ledger, rental: Row, *, to: str, content: str, daily_l
     """Charge and store a new sent message of this rental. Return its ID. If it uses up the rental's limit, the rental
     ends."""
     account_id = rental["account_id"]
+    ledger.require_active(account_id)
     now_us = ledger.now_us(account_id)
     cost_per_segment = numbers.cost_per_segment(tx, to)
     if cost_per_segment is None:

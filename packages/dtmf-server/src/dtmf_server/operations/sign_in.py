@@ -39,12 +39,14 @@ class LinkUsed(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The signed-in account and the token used. `stale`: the time of the last visit should be updated."""
+    """The signed-in account and the token used. `stale`: the time of the last visit should be updated. `is_suspended`: the
+    operator has suspended the account."""
 
     id: int
     account_id: int
     token_id: int
     stale: bool
+    is_suspended: bool
 
 
 def sign_in(tx: Tx, *, token_sha256: bytes, session_sha256: bytes, wall_us: int) -> int:
@@ -95,7 +97,8 @@ def session(tx: Tx, sha256: bytes, *, wall_us: int) -> Session:
     row = web_sessions.find(tx, sha256, seen_after_us=wall_us - IDLE_US, created_after_us=wall_us - SESSION_MAX_US)
     if row is None:
         raise SignedOut
-    return Session(row["id"], row["account_id"], row["token_id"], row["seen_wall_us"] <= wall_us - TOUCH_US)
+    is_stale = row["seen_wall_us"] <= wall_us - TOUCH_US
+    return Session(row["id"], row["account_id"], row["token_id"], is_stale, row["suspended_at_us"] is not None)
 
 
 def browsers(tx: Tx, account_id: int, *, wall_us: int) -> int:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.operations import daily_sums, verify_limits, verify_tokens
+from dtmf_server.operations import daily_sums, verify_limits, verify_operator, verify_suspended, verify_tokens
+from dtmf_server.operations.verify_operator import WrongAdjustments, WrongOperatorRefund
+from dtmf_server.operations.verify_suspended import WaitsWhileSuspended
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 from dtmf_server.storage import ledger_audit
 from dtmf_server.storage.db import Tx
@@ -203,6 +205,9 @@ Difference = (
     | WrongTotal
     | WrongRunningBalance
     | WrongTokenSums
+    | WaitsWhileSuspended
+    | WrongAdjustments
+    | WrongOperatorRefund
     | WrongDebt
     | UnbookedMinutes
     | WrongPrice
@@ -258,6 +263,8 @@ def differences(tx: Tx) -> list[Difference]:
         *verify_limits.limits(tx),
         *verify_limits.refunds(tx),
         *verify_tokens.differences(tx),
+        *verify_suspended.differences(tx),
+        *verify_operator.differences(tx),
     ]
 
 

@@ -49,6 +49,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     supply: SupplyRules = DEFAULT_RULES
     refund_caps: RefundCaps = DEFAULT_CAPS
+    credit_per_day_sats: int = 100_000  # what operators may credit on a UTC day, and the same for debits
     alerts: AlertSettings | None = None
     public_url: str | None = None  # the website's public URL; None: taken from each request
 

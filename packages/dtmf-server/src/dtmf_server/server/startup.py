@@ -240,6 +240,7 @@ def settings_of(config: Config) -> Settings:
             config.supply.sats_per_unit or None,
         ),
         refund_caps=RefundCaps(config.refunds.network_sats_per_day, config.refunds.group_sats_per_day),
+        credit_per_day_sats=config.operator.credit_per_day_sats,
         alerts=_alert_settings(config.alerts),
         public_url=config.server.public_url,
     )

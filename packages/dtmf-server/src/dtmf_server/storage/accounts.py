@@ -106,6 +106,7 @@ class Account:
     low_balance_warnings: int
     live_rentals: int
     closed_at_us: int | None
+    suspended_at_us: int | None
     limit_at_us: int | None
     costs: AccountCosts
 
@@ -122,7 +123,7 @@ class Account:
 
 _COLUMNS = (
     "id, balance, debt, settled_at_us, depletes_at_us, low_balance_warnings, live_rentals, capped_rentals,"
-    " cost_per_minute, begun_cost, closed_at_us, limit_at_us"
+    " cost_per_minute, begun_cost, closed_at_us, suspended_at_us, limit_at_us"
 )
 
 
@@ -174,7 +175,7 @@ def load(tx: Tx, account_id: int) -> Account:
 def customers(tx: Tx, *, after: int, limit: int, ids: list[int] | None = None) -> list[Row]:
     """Return customers' accounts with IDs above `after`, as booked, in order; or only those of `ids`."""
     return tx.all(
-        "SELECT id, created_at_us, closed_at_us, balance, debt, live_rentals FROM accounts"
+        "SELECT id, created_at_us, closed_at_us, suspended_at_us, balance, debt, live_rentals FROM accounts"
         f" WHERE id > :after{'' if ids is None else ' AND id = ANY(:ids)'} ORDER BY id LIMIT :limit",
         after=max(after, NOBODY),
         limit=limit,
@@ -187,6 +188,26 @@ def debt(tx: Tx, account_id: int) -> int:
     row = tx.one("SELECT debt FROM accounts WHERE id = :id", id=account_id)
     assert row is not None
     return int(row["debt"])
+
+
+def debt_and_suspension(tx: Tx, account_id: int) -> Row:
+    """Return the satoshis that the account owes, and when it was suspended."""
+    row = tx.one("SELECT debt, suspended_at_us FROM accounts WHERE id = :id", id=account_id)
+    assert row is not None
+    return row
+
+
+def suspend(tx: Tx, account_id: int, *, at_us: int | None) -> None:
+    """Mark a locked account as suspended since then; None: as not suspended."""
+    tx.run("UPDATE accounts SET suspended_at_us = :at_us WHERE id = :id", id=account_id, at_us=at_us)
+
+
+def suspended_among(tx: Tx, account_ids: Iterable[int]) -> set[int]:
+    """Return those of these accounts that are suspended."""
+    rows = tx.all(
+        "SELECT id FROM accounts WHERE id = ANY(:ids) AND suspended_at_us IS NOT NULL", ids=sorted(set(account_ids))
+    )
+    return {row["id"] for row in rows}
 
 
 def at(tx: Tx, account_id: int, *, now_us: int) -> Row:
@@ -224,6 +245,7 @@ def _account(tx: Tx, row: Row, by_phase: dict[int, int] | None, capped: list[Liv
         row["low_balance_warnings"],
         row["live_rentals"],
         row["closed_at_us"],
+        row["suspended_at_us"],
         row["limit_at_us"],
         AccountCosts(tx, row["id"], row["cost_per_minute"], by_phase, known, capped),
     )

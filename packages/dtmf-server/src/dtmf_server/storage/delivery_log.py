@@ -148,7 +148,7 @@ def standing(tx: Tx, *, now_us: int) -> Row:
 
 # A replay goes to the current destination of the number's action or the account's webhook; a forward that was charged
 # keeps the number it was charged for.
-_REPLAY = (
+REPLAY = (
     "UPDATE deliveries SET state = 'waiting', finished_at_us = NULL, due_at_us = :now_us, first_attempt_us = NULL,"
     " stop_reason = NULL, attempts_before = attempts, destination = coalesce("
     "(SELECT r.destination FROM rentals r WHERE r.id = deliveries.rental_id AND r.action = deliveries.kind"
@@ -161,14 +161,14 @@ _REPLAY = (
 def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
     """Queue a delivery again, whatever its state, and restart its retry schedule. If an attempt is in progress, its
     worker keeps the delivery, so that it is not posted twice at the same time."""
-    tx.run(f"{_REPLAY} WHERE id = :id", id=delivery_id, now_us=now_us)
+    tx.run(f"{REPLAY} WHERE id = :id", id=delivery_id, now_us=now_us)
     tx.notify("deliveries")
 
 
 def replay_parked(tx: Tx, account_id: int, *, since_us: int, now_us: int) -> int:
     """Queue the account's parked webhooks created since `since_us` again. Return how many."""
     count = tx.run(
-        f"{_REPLAY} WHERE account_id = :account_id AND state = 'parked' AND kind IN ('webhook', 'event')"
+        f"{REPLAY} WHERE account_id = :account_id AND state = 'parked' AND kind IN ('webhook', 'event')"
         " AND created_at_us >= :since_us AND NOT EXISTS (SELECT 1 FROM rentals e WHERE e.id = deliveries.rental_id"
         "  AND e.erased_at_us IS NOT NULL LIMIT 1 OFFSET 0)",  # OFFSET: PostgreSQL looks each one up, and reads no others
         account_id=account_id,

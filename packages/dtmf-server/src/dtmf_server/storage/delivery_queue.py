@@ -32,6 +32,7 @@ class NewDelivery(Struct, frozen=True):
     destination: str
     event_id: int | None = None
     lane_is_busy: bool | None = None  # other deliveries are waiting in its lane; None: not checked yet
+    parked: str | None = None  # why it is stored as parked and not attempted; None: it is due
 
 
 def add(tx: Tx, new: list[NewDelivery], *, now_us: int) -> None:
@@ -48,7 +49,7 @@ def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> 
     room = lease.room - len(tx.leased)
     rows, taken, left = list[tuple[Any, ...]](), list[int](), False
     for place, (d, row) in enumerate(zip(new, _rows(tx, new, now_us=now_us), strict=True)):
-        is_due = row[-1] == now_us
+        is_due = d.parked is None and row[_DUE] == now_us
         is_open = d.kind == "webhook" and (d.account_id, d.destination) not in lease.except_destinations
         if is_due and is_open and len(taken) < room:
             taken.append(place)
@@ -64,8 +65,9 @@ def add_leased(tx: Tx, new: list[NewDelivery], lease: Lease, *, now_us: int) -> 
 
 _ADDED = (
     *("account_id", "rental_id", "message_id", "event_id", "kind"),
-    *("destination", "state", "created_at_us", "due_at_us"),
+    *("destination", "state", "created_at_us", "due_at_us", "finished_at_us", "reason"),
 )
+_DUE = _ADDED.index("due_at_us")
 
 
 def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...]]:
@@ -74,14 +76,17 @@ def _rows(tx: Tx, new: list[NewDelivery], *, now_us: int) -> list[tuple[Any, ...
     busy |= _busy_lanes(tx, {(d.rental_id, d.kind) for d in new if d.lane_is_busy is None})
     busy = {line for line in busy if _is_lane(line)}
     _hurry_heads(tx, busy, now_us=now_us)
-    rows = []
+    rows = list[tuple[Any, ...]]()
     for d in new:
+        what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind, d.destination)
+        if d.parked is not None:
+            rows.append((*what, "parked", now_us, now_us, now_us, d.parked))
+            continue
         line = (d.rental_id, d.kind)
         due_at_us = now_us + HEAD_OF_LINE_TIMEOUT_US if line in busy else now_us
         if _is_lane(line):
             busy.add(line)
-        what = (d.account_id, d.rental_id, d.message_id, d.event_id, d.kind)
-        rows.append((*what, d.destination, "waiting", now_us, due_at_us))
+        rows.append((*what, "waiting", now_us, due_at_us, None, None))
     return rows
 
 

@@ -48,9 +48,12 @@ def messages(tx: Tx, *, from_us: int, until_us: int) -> list[Row]:
 
 
 def refunds(tx: Tx, *, day: int) -> list[Row]:
-    """Return the satoshis refunded on a day for rentals that received nothing, by group."""
+    """Return the satoshis refunded on a day for rentals, by group: automatically, or by an operator."""
     return tx.all(
-        "SELECT key AS group_id, sats AS refunded_sats FROM refund_totals WHERE scope = 'group' AND day = :day ORDER BY key",
+        "SELECT group_id, CAST(sum(sats) AS bigint) AS refunded_sats FROM (SELECT key AS group_id, sats FROM refund_totals"
+        "  WHERE scope = 'group' AND day = :day UNION ALL SELECT r.group_id, o.sats FROM operator_refunds o"
+        "  JOIN rentals r ON r.id = o.charge_id WHERE o.charge = 'rental' AND o.day = :day) refunds"
+        " GROUP BY group_id ORDER BY group_id",
         day=day,
     )
 

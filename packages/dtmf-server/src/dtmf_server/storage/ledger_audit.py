@@ -106,7 +106,8 @@ def wrong_refunds(tx: Tx) -> list[Row]:
         "SELECT CAST(ref AS bigint) AS rental_id, CAST(sum(refunded) AS bigint) AS refunded,"
         " CAST(sum(booked) AS bigint) AS booked FROM ("
         "  SELECT ref, 0 AS refunded, amount AS booked FROM transfers WHERE kind = 'rental_refunded'"
-        "  UNION ALL SELECT CAST(rental_id AS text), minutes_sats + setup_sats, 0 FROM rental_refunds) both_sides"
+        "  UNION ALL SELECT CAST(rental_id AS text), minutes_sats + setup_sats, 0 FROM rental_refunds"
+        "  UNION ALL SELECT CAST(charge_id AS text), sats, 0 FROM operator_refunds WHERE charge = 'rental') both_sides"
         " GROUP BY ref HAVING sum(refunded) <> sum(booked)"
         " UNION ALL SELECT NULL, CAST(sum(refunded) AS bigint), CAST(sum(booked) AS bigint) FROM ("
         "  SELECT key, day, 0 AS refunded, sats AS booked FROM refund_totals WHERE scope = 'group'"
@@ -189,9 +190,11 @@ def wrong_message_states(tx: Tx) -> list[Row]:
     return tx.all(
         "SELECT * FROM (SELECT m.id, m.status, d.state, d.submitted_at_us IS NOT NULL AS submitted,"
         "  EXISTS (SELECT 1 FROM transfers t WHERE t.kind = 'message_refunded' AND t.ref = CAST(m.id AS TEXT)) AS refunded,"
+        "  EXISTS (SELECT 1 FROM operator_refunds o WHERE o.charge = 'message' AND o.charge_id = m.id) AS by_operator,"
         "  m.cost FROM messages m LEFT JOIN deliveries d ON d.message_id = coalesce(m.forward_of, m.id)"
         "   AND d.kind = CASE WHEN m.forward_of IS NULL THEN 'send' ELSE 'forward' END"
-        "  WHERE NOT m.inbound) sent WHERE (refunded AND status <> 'failed') OR (status = 'failed' AND cost <> 0)"
+        "  WHERE NOT m.inbound) sent WHERE (refunded AND NOT by_operator AND status <> 'failed')"
+        " OR (status = 'failed' AND cost <> 0)"
         " OR (submitted AND status <> 'queued') OR (status = 'in_doubt') <> (coalesce(state, '') = 'in_doubt')"
         " OR (status = 'unknown') <> (coalesce(state, '') = 'unknown') ORDER BY id LIMIT 100"
     )

@@ -276,10 +276,10 @@ def to_share(tx: Tx, *, booked_before_us: int, limit: int) -> list[Row]:
 
 def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
     """Return the live rental of each of these numbers that has one, with its account's webhook signing version, run-out
-    instant and number of live rentals, and whether deliveries are waiting in the lane of its action."""
+    instant, number of live rentals and suspension, and whether deliveries are waiting in the lane of its action."""
     rows = tx.all(
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
-        " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
+        " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals, a.suspended_at_us,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 = ANY(:e164s) AND r.ended_at_us IS NULL",
@@ -294,6 +294,7 @@ def around(tx: Tx, e164: str, *, at_us: int, margin_us: int) -> list[Row]:
     return tx.all(
         "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
         " r.ended_at_us, r.erased_at_us, a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
+        " a.suspended_at_us,"
         " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
         "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
         " WHERE r.e164 = :e164 AND r.started_at_us <= :through_us"
@@ -384,6 +385,17 @@ def by_id(tx: Tx, rental_id: int) -> Row:
     row = tx.one("SELECT * FROM rentals WHERE id = :rental_id", rental_id=rental_id)
     assert row is not None
     return row
+
+
+def found(tx: Tx, rental_id: int) -> Row | None:
+    """Return the account and number of a rental, if it exists."""
+    return tx.one("SELECT account_id, e164 FROM rentals WHERE id = :rental_id", rental_id=rental_id)
+
+
+def last_of_number(tx: Tx, e164: str) -> int | None:
+    """Return the ID of the number's last rental, if it ever had one."""
+    row = tx.one("SELECT id FROM rentals WHERE e164 = :e164 ORDER BY started_at_us DESC, id DESC LIMIT 1", e164=e164)
+    return None if row is None else int(row["id"])
 
 
 def clear_action(tx: Tx, rental_id: int, *, destination: str) -> bool:

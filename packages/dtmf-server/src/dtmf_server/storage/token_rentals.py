@@ -44,8 +44,9 @@ def all_reserved(tx: Tx) -> Iterator[Row]:
     """Yield every rental for which something is or was reserved, live or ended, with its refund; for verification."""
     after = 0
     while rows := tx.all(
-        "SELECT r.*, coalesce(f.minutes_sats + f.setup_sats, 0) AS refunded FROM rentals r"
+        "SELECT r.*, coalesce(f.minutes_sats + f.setup_sats, 0) + coalesce(o.sats, 0) AS refunded FROM rentals r"
         " LEFT JOIN rental_refunds f ON f.rental_id = r.id"
+        " LEFT JOIN operator_refunds o ON o.charge = 'rental' AND o.charge_id = r.id"
         " WHERE r.id > :after AND r.reserves IS NOT NULL ORDER BY r.id LIMIT :limit",
         after=after,
         limit=PAGE,

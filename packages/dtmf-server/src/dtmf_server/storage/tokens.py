@@ -59,10 +59,11 @@ def grant_of(row: Row) -> Grant | None:
 
 
 def opened_by(tx: Tx, sha256: bytes, *, wall_us: int) -> Row | None:
-    """Return a token's ID, scopes, expiry and account, or None if it was revoked, has expired or never existed; with the
-    offset of the sandbox's clock, since every request needs both."""
+    """Return a token's ID, scopes, expiry and account, or None if it was revoked, has expired or never existed; with when the
+    account was suspended, and the offset of the sandbox's clock, since every request needs them."""
     return tx.one(
-        "SELECT id, account_id, scopes, expires_wall_us, (SELECT clock_offset_us FROM service) AS clock_offset_us"
+        "SELECT id, account_id, scopes, expires_wall_us, (SELECT clock_offset_us FROM service) AS clock_offset_us,"
+        " (SELECT suspended_at_us FROM accounts a WHERE a.id = account_id) AS suspended_at_us"
         f" FROM tokens WHERE sha256 = :sha256 AND {_WORKING}",
         sha256=sha256,
         wall_us=wall_us,

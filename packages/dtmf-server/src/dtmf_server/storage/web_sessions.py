@@ -16,9 +16,11 @@ def add(tx: Tx, *, sha256: bytes, account_id: int, token_id: int, wall_us: int) 
 
 
 def find(tx: Tx, sha256: bytes, *, seen_after_us: int, created_after_us: int) -> Row | None:
-    """Return the session if it is neither idle nor too old, and its token still works."""
+    """Return the session if it is neither idle nor too old, and its token still works; with when its account was
+    suspended."""
     return tx.one(
-        "SELECT s.id, s.account_id, s.token_id, s.seen_wall_us FROM web_sessions s JOIN tokens t ON t.id = s.token_id"
+        "SELECT s.id, s.account_id, s.token_id, s.seen_wall_us, a.suspended_at_us FROM web_sessions s"
+        " JOIN tokens t ON t.id = s.token_id JOIN accounts a ON a.id = s.account_id"
         " WHERE s.sha256 = :sha256 AND s.seen_wall_us > :seen_after_us AND s.created_wall_us > :created_after_us"
         " AND t.revoked_at_us IS NULL",
         sha256=sha256,

@@ -163,12 +163,13 @@ class WantedInvoice(Struct):
 
 
 class Usage(Struct):
-    """Balance, cost per minute, when the balance runs out (null: never), and debt."""
+    """Balance, cost per minute, when the balance runs out (null: never), debt, and whether the account is suspended."""
 
     balance: Sats
     cost_per_minute: Sats
     runs_out_at: Time | None
     debt: Sats
+    suspended: bool
 
 
 class NewTokenAnswer(Struct):

@@ -60,6 +60,7 @@ accounts = Table(
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
     Column("limit_at_us", BigInteger),  # the first `limit_at_us` of its live rentals
     Column("webhook_token_id", Id),  # the restricted token that set `webhook_url`
+    Column("suspended_at_us", BigInteger),  # its operator suspended it: it can be read and topped up, nothing else
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),
     partial_index("ix_accounts_limit", "limit_at_us", where="limit_at_us IS NOT NULL"),
     partial_index("ix_accounts_depletes", "depletes_at_us", where="depletes_at_us IS NOT NULL"),

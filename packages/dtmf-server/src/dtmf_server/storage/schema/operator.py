@@ -1,5 +1,5 @@
-"""Tables that only the operator reads: the audit log, the daily sums of the ledger, the state of alerts, and the links
-and sessions of the console."""
+"""Tables that only the operator reads: the audit log, refunds, the daily sums of the ledger, the state of alerts, and the
+links and sessions of the console."""
 
 from sqlalchemy import (
     BigInteger,
@@ -30,6 +30,19 @@ operator_actions = Table(
     Column("sats", BigInteger),  # what it moved
     Column("reason", Text, CheckConstraint("length(reason) <= 500", name="reason"), nullable=False),
     Index("ix_operator_actions_account_id_id", "account_id", "id"),
+    Index("ix_operator_actions_at_wall_us", "at_wall_us"),
+)
+
+# Refunds of messages and rentals by operators, by the UTC day of the billing clock. `charge_id`: of the message or rental.
+operator_refunds = Table(
+    "operator_refunds",
+    metadata,
+    Column("charge", Text, CheckConstraint("charge IN ('message', 'rental')", name="charge"), primary_key=True),
+    Column("charge_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("day", BigInteger, nullable=False),
+    Column("charged_sats", BigInteger, nullable=False),
+    Column("sats", BigInteger, CheckConstraint("sats > 0 AND sats <= charged_sats", name="sats"), nullable=False),
 )
 
 # Transfers by UTC day (days since 1970), kind and accounts; all customers are one account, 0. They contain the transfers

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from litestar import Response
 
-from dtmf_server.core.errors import AlreadyIssued, InsufficientFunds, Refusal
+from dtmf_server.core.errors import AccountSuspended, AlreadyIssued, InsufficientFunds, Refusal
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.low_balance import THRESHOLDS_US
 from dtmf_server.http.request import Request, runtime_of
@@ -24,6 +24,7 @@ from dtmf_server.web.kit.forms import Form, form_error_of
 from dtmf_server.web.kit.request import is_secure, own_origin
 
 T = TypeVar("T")
+WHILE_SUSPENDED = {"while_suspended": True}  # `opt` of a route whose form a suspended account may submit
 KEY_MAX = 64
 # Refusals with these statuses redisplay the form with what was typed; others get an error page.
 COMES_BACK = (400, 402, 404, 409, 422, 429, 503)
@@ -31,12 +32,13 @@ COMES_BACK = (400, 402, 404, 409, 422, 429, 503)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The signed-in account and token, and the current time by both clocks."""
+    """The signed-in account and token, the current time by both clocks, and whether the account is suspended."""
 
     account_id: int
     token_id: int
     now_us: int
     wall_us: int
+    is_suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class PageHeader:
     now_us: int
     money: Money | None = None
     ahead_us: int = 0  # of the wall clock, in a sandbox
+    is_suspended: bool = False
 
 
 def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Caller, Session]:
@@ -56,7 +59,8 @@ def _visit(tx: Tx, runtime: Runtime, cookie: str | None) -> tuple[Caller, Sessio
         raise SignedOut
     wall_us = runtime.clock.wall_us()
     session = sign_in.session(tx, session_cookie.sha256(cookie), wall_us=wall_us)
-    return Caller(session.account_id, session.token_id, runtime.clock.now_us(tx), wall_us), session
+    now_us = runtime.clock.now_us(tx)
+    return Caller(session.account_id, session.token_id, now_us, wall_us, session.is_suspended), session
 
 
 async def read(request: Request, fn: Callable[[Tx, Caller], T]) -> T:
@@ -94,7 +98,8 @@ async def render_page(
         balance = account.balance(tx, visit.account_id, now_us=visit.now_us)
         debt = accounts.debt(tx, visit.account_id)
         money = ended.money(tx, visit.account_id, now_us=visit.now_us, warn_us=THRESHOLDS_US[0])
-        return PageHeader(balance, debt, after, visit.now_us, money, visit.now_us - visit.wall_us), fn(tx, visit)
+        ahead_us = visit.now_us - visit.wall_us
+        return PageHeader(balance, debt, after, visit.now_us, money, ahead_us, visit.is_suspended), fn(tx, visit)
 
     frame, found = await read(request, gather)
     context = {
@@ -135,9 +140,17 @@ async def verified_form(request: Request) -> tuple[Form, str]:
 
 
 async def write(request: Request, cookie: str, fn: Callable[[Tx, Caller], T]) -> T:
-    """Run `fn` in a write transaction for the signed-in user, and return when it is durable. Raises SignedOut."""
-    runtime = runtime_of(request)
-    return await runtime.db.write(lambda tx: fn(tx, _visit(tx, runtime, cookie)[0]))
+    """Run `fn` in a write transaction for the signed-in user, and return when it is durable. Raises SignedOut, and
+    AccountSuspended unless the route is one that a suspended account may use (WHILE_SUSPENDED)."""
+    runtime, is_allowed = runtime_of(request), request.scope["route_handler"].opt.get("while_suspended", False)
+
+    def run(tx: Tx) -> T:
+        visit = _visit(tx, runtime, cookie)[0]
+        if visit.is_suspended and not is_allowed:
+            raise AccountSuspended
+        return fn(tx, visit)
+
+    return await runtime.db.write(run)
 
 
 async def render_public_page(

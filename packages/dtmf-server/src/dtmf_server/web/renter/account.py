@@ -26,7 +26,7 @@ async def get_account(request: Request) -> Response[Any]:
     return await views.render_page(request, "account.html", gather, nav="account", retention_us=retention_us)
 
 
-@post("/account/sign-out")
+@post("/account/sign-out", opt=views.WHILE_SUSPENDED)
 async def post_sign_out_everywhere(request: Request) -> Response[Any]:
     """End all sessions of the account, including this one."""
     _form, cookie = await views.verified_form(request)

@@ -52,7 +52,7 @@ async def get_sandbox(request: Request) -> Response[Any]:
     return await _page(request)
 
 
-@post("/sandbox/phone")
+@post("/sandbox/phone", opt=views.WHILE_SUSPENDED)
 async def post_phone(request: Request) -> Response[Any]:
     """Send an SMS from the test phone, or any sender, to one of the account's numbers."""
 
@@ -67,7 +67,7 @@ async def post_phone(request: Request) -> Response[Any]:
     return await views.handle_form(request, arrive, again=lambda form, refusal: _page(request, form, refusal))
 
 
-@post("/sandbox/faucet")
+@post("/sandbox/faucet", opt=views.WHILE_SUSPENDED)
 async def post_faucet(request: Request) -> Response[Any]:
     """Send test coins to the account's newest address, confirmed or unconfirmed."""
     runtime = _runtime(request)
@@ -96,7 +96,7 @@ async def post_faucet(request: Request) -> Response[Any]:
     return response
 
 
-@post("/sandbox/pay")
+@post("/sandbox/pay", opt=views.WHILE_SUSPENDED)
 async def post_pay(request: Request) -> Response[Any]:
     """Pay an invoice from the test wallet: once, after it has expired, or so that the node reports it twice."""
     runtime = _runtime(request)
@@ -122,7 +122,7 @@ async def post_pay(request: Request) -> Response[Any]:
     return response
 
 
-@post("/sandbox/clock")
+@post("/sandbox/clock", opt=views.WHILE_SUSPENDED)
 async def post_clock(request: Request) -> Response[Any]:
     """Move the clock forward and process what came due before responding."""
     runtime = _runtime(request)

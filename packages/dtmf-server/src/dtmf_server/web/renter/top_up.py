@@ -32,7 +32,7 @@ async def get_top_up(request: Request) -> Response[Any]:
     return await _page(request)
 
 
-@post("/top-up")
+@post("/top-up", opt=views.WHILE_SUSPENDED)
 async def post_top_up(request: Request) -> Response[Any]:
     """Create an invoice, and an address for those who pay on the chain."""
     runtime = runtime_of(request)
@@ -51,7 +51,7 @@ async def post_top_up(request: Request) -> Response[Any]:
     return await views.handle_form(request, want, again=lambda form, refusal: _page(request, form, refusal))
 
 
-@post("/top-up/address")
+@post("/top-up/address", opt=views.WHILE_SUSPENDED)
 async def post_address(request: Request) -> Response[Any]:
     """Create a new deposit address."""
 
