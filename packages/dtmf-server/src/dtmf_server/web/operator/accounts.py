@@ -14,6 +14,7 @@ from dtmf_server.operations.find_account import SeveralAccounts, UnknownAccount
 from dtmf_server.storage import accounts, delivery_log, operator_actions, operator_lists, transfers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import templating
+from dtmf_server.web.kit.forms import EMPTY, Form, form_error_of
 from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
 from dtmf_server.web.operator import views
 from dtmf_server.web.operator.views import Visit
@@ -55,9 +56,9 @@ async def get_account(request: Request, account_id: FromPath[int]) -> Response[A
 
 
 async def show(
-    request: Request, account_id: int, *, refusal: Refusal | None = None, values: Mapping[str, str] | None = None
+    request: Request, account_id: int, *, form: Form = EMPTY, refusal: Refusal | None = None
 ) -> Response[Any]:
-    """Render the account's page, with the error of a form on it, if there is one."""
+    """Render the account's page, with a form that was refused, if there is one."""
 
     def gather(tx: Tx, visit: Visit) -> Mapping[str, Any]:
         _require(tx, account_id)
@@ -65,7 +66,7 @@ async def show(
         return {"report": report, "account_id": account_id}
 
     status = 200 if refusal is None else refusal.status
-    more = {"refusal": refusal, "values": values or {}, "flash": request.query_params.get("done", "")}
+    more = {"form": form, "form_error": form_error_of(refusal), "flash": request.query_params.get("done", "")}
     return await views.render_page(
         request, "account.html", gather, status=status, nav="accounts", tab="overview", **more
     )

@@ -9,7 +9,18 @@ from dtmf_server.http.rate_limit import RateLimit
 from dtmf_server.operations.operator_sign_in import SESSION_MAX_US
 from dtmf_server.web.kit import session_cookie, static, templating
 from dtmf_server.web.kit.session_cookie import CookiePolicy
-from dtmf_server.web.operator import accounts, audit, carriers, deposits, health, money, numbers, prices, sign_in
+from dtmf_server.web.operator import (
+    account_actions,
+    accounts,
+    audit,
+    carriers,
+    deposits,
+    health,
+    money,
+    numbers,
+    prices,
+    sign_in,
+)
 
 WRONG_LINKS = 10  # in a burst, per address; then one every 30 seconds
 WRONG_LINKS_PER_SECOND = 1 / 30
@@ -24,7 +35,7 @@ async def get_start() -> Response[Any]:
     return templating.redirect("/operator")
 
 
-_PAGES = [sign_in, health, money, accounts, numbers, prices, carriers, deposits, audit, static]
+_PAGES = [sign_in, health, money, accounts, account_actions, numbers, prices, carriers, deposits, audit, static]
 HANDLERS = [get_start, *(route for page in _PAGES for route in page.ROUTES)]
 
 
