@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from dtmf_server.operations.operator_sign_in import RECENT_US
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
 from harness import FakeWall, serving_console
@@ -50,7 +51,12 @@ def sign_in(db: Database) -> Callable[[Page], None]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_nothing_in_the_console_and_nothing_overflows(
-    opened: Open, account_id: int, sign_in: Callable[[Page], None], scheme: str, viewport: dict[str, int]
+    opened: Open,
+    account_id: int,
+    sign_in: Callable[[Page], None],
+    wall: FakeWall,
+    scheme: str,
+    viewport: dict[str, int],
 ) -> None:
     page = opened(color_scheme=scheme, viewport=viewport)
     sign_in(page)
@@ -63,6 +69,19 @@ def test_axe_finds_nothing_in_the_console_and_nothing_overflows(
     page.get_by_text("Figures of every day").click()
     found += [f"figures: {violation}" for violation in violations(page)]
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "figures"
+    page.goto(f"/operator/accounts/{account_id}")
+    page.get_by_label("Reason").fill(" ")
+    page.get_by_role("button", name="Suspend account").click()
+    found += [f"refused: {violation}" for violation in violations(page)]
+    page.get_by_label("Reason").fill("sends spam")
+    page.get_by_role("button", name="Suspend account").click()
+    expect(page.get_by_text("The account is suspended")).to_be_visible()
+    found += [f"suspended: {violation}" for violation in violations(page)]
+    wall.advance(us=RECENT_US)
+    page.reload()
+    expect(page.get_by_text("Sign in again to do this")).to_be_visible()
+    found += [f"not recent: {violation}" for violation in violations(page)]
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "not recent"
     assert found == []
 
 

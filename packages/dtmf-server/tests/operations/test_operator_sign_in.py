@@ -1,5 +1,7 @@
 """Links and sessions of the operator's console: each link is used once, each session ends, and both are in the audit log."""
 
+import asyncio
+
 import pytest
 
 from dtmf_server.operations import operator_sign_in
@@ -38,6 +40,16 @@ def test_a_link_opens_one_session(db: Database) -> None:
     assert (found.operator, found.is_stale) == ("ada", False)
     (row,) = db.read_blocking(lambda tx: operator_sign_in.sessions(tx, **look))
     assert (row["id"], row["operator"], row["seen_wall_us"]) == (found.id, "ada", START_US)
+
+
+async def test_a_link_that_is_used_many_times_at_once_opens_one_session(db: Database) -> None:
+    db.write_blocking(make_link)
+    found = await asyncio.gather(
+        *(db.write(lambda tx, nth=nth: sign_in(tx, cookie=bytes([nth]) * 32)) for nth in range(8)),
+        return_exceptions=True,
+    )
+    assert sorted(type(each).__name__ for each in found) == ["OperatorLinkUsed"] * 7 + ["str"]
+    assert len(db.read_blocking(lambda tx: operator_sign_in.sessions(tx, wall_us=START_US))) == 1
 
 
 def test_an_expired_link_opens_none(db: Database) -> None:

@@ -60,7 +60,7 @@ def _link(options: argparse.Namespace, configuration: Config) -> int:
     console = configuration.operator.url
     if console is None:
         raise CannotStart(
-            'the console is not served: set listen = "127.0.0.1:8001" in [operator], and restart dtmf-server run'
+            'the console has no fixed address: set listen = "127.0.0.1:8001" in [operator], and restart dtmf-server run'
         )
     key, by = secrets.token_urlsafe(32), operator.acting(options)
     with _database(options, configuration) as db:

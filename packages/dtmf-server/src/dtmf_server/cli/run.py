@@ -48,7 +48,8 @@ def run_command(options: argparse.Namespace, configuration: Config) -> int:
             listener = held.enter_context(process.bind(host, asked, may_move=configuration.mode == "sandbox"))
             lines = _where(configuration.mode, _url_of(host, listener), asked, listener.getsockname()[1])
             if console is not None:
-                lines.insert(-1, f"  Console    {configuration.operator.url}   (dtmf-server operator link NAME)")
+                at = configuration.operator.url or f"{_url_of(console[1].getsockname()[0], console[1])}/operator"
+                lines.insert(-1, f"  Console    {at}   (dtmf-server operator link NAME)")
             lines += runtime.db.read_blocking(
                 lambda tx: readiness.missing(tx, configuration, config_name=str(options.config))
             )

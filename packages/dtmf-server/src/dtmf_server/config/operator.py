@@ -11,7 +11,7 @@ from dtmf_server.config.section import Section, setting
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.money import SATS_MAX
 
-_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:]+)\]|([0-9A-Za-z._-]+)):([1-9][0-9]{0,4})")
+_LISTEN = re.compile(r"(?:\[([0-9A-Fa-f:]+)\]|([0-9A-Za-z._-]+)):(0|[1-9][0-9]{0,4})")
 
 
 def _address(value: str) -> tuple[str, int] | None:
@@ -53,8 +53,10 @@ class Operator(Section, frozen=True):
 
     @property
     def url(self) -> str | None:
-        """The address of the console; None if it is not served."""
-        return None if self.listen is None else f"{self.origin or f'http://{self.listen}'}/operator"
+        """The address of the console; None if it is not served, or on any free port (0)."""
+        if self.address is None or (self.origin is None and self.address[1] == 0):
+            return None
+        return f"{self.origin or f'http://{self.listen}'}/operator"
 
     def disagreements(self, website: str | None) -> Iterator[tuple[str, str]]:
         """Yield settings that are valid alone but not together, each as its key and the complaint. `website`: the public
