@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage.db import Database
+from dtmf_server.storage import deposits
+from dtmf_server.storage.db import Database, Tx
 from harness import FakeWall, give_coins, open_account, serving_console
 from support.console import ADDRESS, LOST_TXID, NOW_US, PAYMENT_HASH, SIGN_IN, TEXT, TXID, live, make_link
 from support.visitor import Visitor
@@ -71,6 +72,43 @@ def test_a_search_without_a_result_says_what_can_be_searched_for(lived: int, ope
     assert "<script" not in page.html
     for wrong in ("0", "999999", "9" * 30, "-1"):
         assert operator.open(f"/operator/accounts/{wrong}").status == 404
+
+
+@ONE_ENGINE
+def test_a_payment_in_suspense_is_found_as_such(lived: int, operator: Visitor) -> None:
+    for what in (LOST_TXID, f"{LOST_TXID}:0"):
+        page = operator.open(f"/operator/accounts?q={what}")
+        assert page.status == 404 and "paid an address in suspense" in page.text
+
+
+@ONE_ENGINE
+def test_accounts_that_share_a_network_are_listed(lived: int, operator: Visitor, db: Database) -> None:
+    def ask(tx: Tx) -> None:
+        rows = tx.all("SELECT id FROM accounts WHERE id >= :lived ORDER BY id LIMIT 2", lived=lived)
+        for nth, row in enumerate(rows):
+            deposits.add_address(
+                tx,
+                account_id=row["id"],
+                descriptor_index=10 + nth,
+                address=f"unpaid{nth}",
+                script_pubkey=bytes([9, nth]),
+                now_us=NOW_US,
+                network=b"n" * 32,
+            )
+
+    db.write_blocking(ask)
+    page = operator.open(f"/operator/accounts/{lived}")
+    (path,) = [given["href"] for tag, given in page.tags if tag == "a" and "network=" in given.get("href", "")]
+    assert operator.open(path).html.count('scope="row"') == 2
+    assert operator.open("/operator/accounts?network=x").html.count('scope="row"') == 5, "an invalid one is ignored"
+
+
+@ONE_ENGINE
+def test_deliveries_are_shown_by_state(lived: int, operator: Visitor) -> None:
+    path = f"/operator/accounts/{lived}/deliveries"
+    assert operator.open(f"{path}?state=waiting").html.count('<p class="route">') == 11
+    assert "No deliveries" in operator.open(f"{path}?state=parked").text
+    assert operator.open(f"{path}?state=nonsense").html.count('<p class="route">') == 50
 
 
 @ONE_ENGINE

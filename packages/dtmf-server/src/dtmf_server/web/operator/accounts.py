@@ -7,37 +7,41 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from dtmf_server.core.errors import Refusal
+from dtmf_server.core.money import SUSPENSE
 from dtmf_server.core.units import INT64_MAX
 from dtmf_server.http.request import Request
 from dtmf_server.operations import find_account
 from dtmf_server.operations.find_account import SeveralAccounts, UnknownAccount
-from dtmf_server.storage import accounts, delivery_log, operator_actions, operator_lists, transfers
+from dtmf_server.storage import accounts, delivery_log, deposits, operator_actions, operator_lists, transfers
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.web.kit import templating
 from dtmf_server.web.kit.forms import EMPTY, Form, form_error_of
+from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
 from dtmf_server.web.operator import views
 from dtmf_server.web.operator.views import Visit
 
+STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 QUERY_MAX = 2_000  # characters; an invoice has several hundred
 
 
 @get("/operator/accounts")
 async def get_accounts(request: Request) -> Response[Any]:
-    """List accounts, or lead to the one that has what was searched for."""
+    """List accounts, all or those of a network, or lead to the one that has what was searched for."""
     what = request.query_params.get("q", "").strip()[:QUERY_MAX]
     after = digits(request.query_params.get("after", "")) or 0
+    network = _network(request.query_params.get("network", ""))
 
     def gather(tx: Tx, _visit: Visit) -> dict[str, Any]:
-        found, refusal = None, None
-        try:
-            found = find_account.find(tx, request.scope["state"]["payment_hash"](what)) if what else None
-        except (UnknownAccount, SeveralAccounts) as error:
-            refusal = error
-        rows = accounts.customers(tx, after=after, limit=PAGE + 1)
+        found, trouble = _found(tx, request.scope["state"]["payment_hash"](what)) if what else (None, "")
+        limit, ids = PAGE + 1, None
+        if network is not None:
+            ids = deposits.accounts_of_network(tx, network, after=after, limit=limit)
+        rows = accounts.customers(tx, after=after, limit=limit, ids=ids)
         return {
             "found": found,
-            "trouble": refusal.detail if refusal else "",
+            "trouble": trouble,
+            "network": network.hex() if network else "",
             "rows": rows[:PAGE],
             "after": rows[PAGE - 1]["id"] if len(rows) > PAGE else None,
         }
@@ -47,6 +51,25 @@ async def get_accounts(request: Request) -> Response[Any]:
         return templating.redirect(f"/operator/accounts/{context['found']}")
     status = 404 if context["trouble"] else 200
     return views.render(request, "accounts.html", visit, context, status=status, nav="accounts", query=what)
+
+
+def _found(tx: Tx, what: str) -> tuple[int | None, str]:
+    """Return the account that has this, or why there isn't one."""
+    try:
+        return find_account.find(tx, what), ""
+    except (UnknownAccount, SeveralAccounts) as refusal:
+        trouble = refusal.detail
+    if SUSPENSE in deposits.accounts_of_txid(tx, what.partition(":")[0], limit=find_account.FOUND_MAX):
+        return None, _("This transaction paid an address in suspense: Deposits lists it, and no account has it.")
+    return None, trouble
+
+
+def _network(text: str) -> bytes | None:
+    """Return the keyed hash of a network in the URL; None if it is invalid or missing."""
+    try:
+        return bytes.fromhex(text[:128]) or None
+    except ValueError:
+        return None
 
 
 @get("/operator/accounts/{account_id:int}")
@@ -109,17 +132,18 @@ async def get_rentals(request: Request, account_id: FromPath[int]) -> Response[A
 
 @get("/operator/accounts/{account_id:int}/deliveries")
 async def get_deliveries(request: Request, account_id: FromPath[int]) -> Response[Any]:
-    """Show the account's deliveries with their attempts, without what receivers replied."""
-    before = position(request)
+    """Show the account's deliveries with their attempts, without what receivers replied; all or those of a state."""
+    before, asked = position(request), request.query_params.get("state", "")
+    state = asked if asked in STATES else None
 
     def gather(tx: Tx, _visit: Visit) -> Mapping[str, Any]:
         _require(tx, account_id)
-        page = page_of(delivery_log.newest_of_state(tx, account_id, state=None, before=before, limit=PAGE + 1))
+        page = page_of(delivery_log.newest_of_state(tx, account_id, state=state, before=before, limit=PAGE + 1))
         attempts = delivery_log.attempts_of(tx, [row["id"] for row in page.rows])
         return {"page": page, "attempts": attempts, "account_id": account_id}
 
     return await views.render_page(
-        request, "account_deliveries.html", gather, nav="accounts", tab="deliveries", shown=_shown
+        request, "account_deliveries.html", gather, nav="accounts", tab="deliveries", shown=_shown, state=state
     )
 
 
