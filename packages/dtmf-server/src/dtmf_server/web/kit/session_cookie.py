@@ -20,11 +20,13 @@ from dtmf_server.web.kit.request import is_secure
 
 @dataclass(frozen=True, slots=True)
 class CookiePolicy:
-    """The name of an application's cookie, which sites may cause it to be sent, and how long a session can last."""
+    """The name of an application's cookie, which sites may cause it to be sent, how long a session can last, and where the
+    application is on its host: over HTTP, other ports of the host receive the cookie only for this path."""
 
     name: str
     same_site: Literal["lax", "strict"]
     session_max_us: int
+    path: str = "/"
 
 
 POLICY = "cookie_policy"  # its key in the application's state
@@ -63,7 +65,7 @@ def _set(request: Request, response: Response[Any], value: str, *, max_age_s: in
     response.set_cookie(
         _name(request),
         value,
-        path="/",
+        path="/" if is_secure(request) else _policy(request).path,  # the prefix __Host- requires /
         httponly=True,
         samesite=_policy(request).same_site,
         secure=is_secure(request),

@@ -24,7 +24,7 @@ from dtmf_server.web.operator import (
 
 WRONG_LINKS = 10  # in a burst, per address; then one every 30 seconds
 WRONG_LINKS_PER_SECOND = 1 / 30
-COOKIE = CookiePolicy("dtmf-operator", "strict", SESSION_MAX_US)
+COOKIE = CookiePolicy("dtmf-operator", "strict", SESSION_MAX_US, path="/operator")
 Diagnose = Callable[[], tuple[list[str], list[str]]]  # returns problems and warnings; blocks
 PaymentHash = Callable[[str], str]  # returns the payment hash of an invoice, and anything else as it is
 
