@@ -72,12 +72,12 @@ def test_an_action_needs_a_recent_sign_in(
     assert len(audited(db, lived)) == len(recorded) + 1
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "two\nlines"])
-def test_an_action_needs_a_reason(lived: int, operator: Visitor, db: Database, reason: str) -> None:
+def test_an_action_needs_a_reason(lived: int, operator: Visitor, db: Database) -> None:
     path, recorded = f"/operator/accounts/{lived}", audited(db, lived)
-    page = operator.do(path, f"{path}/suspend", reason=reason, end_rentals="1")
-    assert page.status == 422 and "Give a reason" in page.error_at("reason")
-    assert page.form(f"{path}/suspend").fields["end_rentals"] == "1", "what was chosen stays"
+    for reason in ("", "   ", "x" * 501, "two\nlines"):
+        page = operator.do(path, f"{path}/suspend", reason=reason, end_rentals="1")
+        assert page.status == 422 and "Give a reason" in page.error_at("reason"), reason
+        assert page.form(f"{path}/suspend").fields["end_rentals"] == "1", "what was chosen stays"
     assert audited(db, lived) == recorded
 
 

@@ -56,16 +56,16 @@ def test_every_page_shows_the_service_on_either_engine(lived: int, link: Callabl
 
 
 @ONE_ENGINE
-@pytest.mark.parametrize("what", [TXID, f"{TXID}:0", ADDRESS, PAYMENT_HASH, "first"])
-def test_a_search_leads_to_the_account(lived: int, operator: Visitor, what: str, db: Database) -> None:
+def test_a_search_leads_to_the_account(lived: int, operator: Visitor, db: Database) -> None:
     db.write_blocking(lambda tx: tx.run("UPDATE tokens SET label = 'x' WHERE account_id <> :id", id=lived))
-    assert operator.open(f"/operator/accounts?q={what}").path == f"/operator/accounts/{lived}"
+    for what in (TXID, f"{TXID}:0", ADDRESS, PAYMENT_HASH, "first", "%2B12025550200", str(lived)):
+        assert operator.open(f"/operator/accounts?q={what}").path == f"/operator/accounts/{lived}", what
 
 
 @ONE_ENGINE
 def test_a_search_without_a_result_says_what_can_be_searched_for(lived: int, operator: Visitor) -> None:
     page = operator.open("/operator/accounts?q=%2B49301234567")
-    assert page.status == 404 and "no account has" in page.text and 'value="+49301234567"' in page.html
+    assert page.status == 404 and "No account has" in page.text and 'value="+49301234567"' in page.html
     page = operator.open("/operator/accounts?q=first")
     assert "belongs to the accounts" in page.text
     page = operator.open("/operator/accounts?q=%3Cscript%3E")

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 
 import httpx2
-import pytest
 
 from dtmf_server.operations import operator_sign_in
 from dtmf_server.operations.audit import By
@@ -154,15 +153,15 @@ def test_over_https_the_cookie_is_bound_to_this_host(runtime: Runtime, link: Cal
         assert {"secure", "path=/"} <= {part.strip().lower() for part in set_cookie.split(";")}
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8001", "10.0.0.1"])
-def test_a_rebound_name_is_refused(operator: Visitor, host: str) -> None:
-    page = operator.look("/operator", Host=host)
-    assert page.status == 421 and "Signed in as" not in page.text
+def test_a_rebound_name_is_refused(operator: Visitor) -> None:
+    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8001", "10.0.0.1", "[::2]:8001"):
+        page = operator.look("/operator", Host=host)
+        assert page.status == 421 and "Signed in as" not in page.text, host
 
 
-@pytest.mark.parametrize("host", ["localhost:9001", "127.0.0.1", "[::1]:8001"])
-def test_a_forwarded_port_of_this_machine_is_accepted(operator: Visitor, host: str) -> None:
-    assert operator.look(SIGN_IN, Host=host).status == 200
+def test_a_forwarded_port_of_this_machine_is_accepted(operator: Visitor) -> None:
+    for host in ("localhost:9001", "127.0.0.1", "[::1]:8001"):
+        assert operator.look(SIGN_IN, Host=host).status == 200, host
 
 
 def foreign(url: str) -> dict[str, dict[str, str]]:
@@ -189,10 +188,10 @@ def test_posts_of_other_sites_are_refused(operator: Visitor, db: Database) -> No
     assert count(db, "operator_sessions") == 1
 
 
-@pytest.mark.parametrize("wrong", [{}, {"csrf_token": ""}, {"csrf_token": "a.b"}])
-def test_a_form_without_its_token_is_refused(operator: Visitor, db: Database, wrong: dict[str, str]) -> None:
-    page = operator.post("/operator/sign-out", wrong or {"x": "y"})
-    assert page.status == 403 and count(db, "operator_sessions") == 1
+def test_a_form_without_its_token_is_refused(operator: Visitor, db: Database) -> None:
+    for wrong in ({"x": "y"}, {"csrf_token": ""}, {"csrf_token": "a.b"}):
+        assert operator.post("/operator/sign-out", wrong).status == 403, wrong
+    assert count(db, "operator_sessions") == 1
 
 
 def test_a_renters_session_is_worthless_here_and_the_reverse(operator: Visitor, runtime: Runtime, db: Database) -> None:

@@ -18,7 +18,7 @@ from dtmf_server.web.kit import templating
 from dtmf_server.web.kit.forms import EMPTY, Form, form_error_of
 from dtmf_server.web.kit.i18n import _
 from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
-from dtmf_server.web.operator import views
+from dtmf_server.web.operator import error_pages, views
 from dtmf_server.web.operator.views import Visit
 
 STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
@@ -58,7 +58,7 @@ def _found(tx: Tx, what: str) -> tuple[int | None, str]:
     try:
         return find_account.find(tx, what), ""
     except (UnknownAccount, SeveralAccounts) as refusal:
-        trouble = refusal.detail
+        trouble = error_pages.sentence(refusal.detail)
     if SUSPENSE in deposits.accounts_of_txid(tx, what.partition(":")[0], limit=find_account.FOUND_MAX):
         return None, _("This transaction paid an address in suspense: Deposits lists it, and no account has it.")
     return None, trouble

@@ -25,7 +25,7 @@ def refused(request: Request, error: Refusal) -> Response[Any]:
         return templating.redirect(SIGN_IN)
     needs_sign_in = isinstance(error, OperatorSignedOut | SignInAgain)
     link = (_("How to sign in"), SIGN_IN) if needs_sign_in else (_("Go to the console"), "/operator")
-    answer = _response(request, error.status, _(error.title), _sentence(error.detail), link)
+    answer = _response(request, error.status, _(error.title), sentence(error.detail), link)
     if "retry_after" in error.members:
         answer.headers["Retry-After"] = str(error.members["retry_after"])
     return answer
@@ -89,7 +89,8 @@ def _words(status: int, *, wait_s: int = 0) -> tuple[str, str, tuple[str, str]]:
     return *words.get(status, fault if status >= 500 else words[400]), (_("Go to the console"), "/operator")
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return an error's detail as a sentence."""
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
