@@ -104,10 +104,17 @@ def test_accounts_that_share_a_network_are_listed(lived: int, operator: Visitor,
 
 
 @ONE_ENGINE
-def test_deliveries_are_shown_by_state(lived: int, operator: Visitor) -> None:
+def test_parked_deliveries_are_shown_alone(lived: int, operator: Visitor, db: Database) -> None:
     path = f"/operator/accounts/{lived}/deliveries"
-    assert operator.open(f"{path}?state=waiting").html.count('<p class="route">') == 11
     assert "No deliveries" in operator.open(f"{path}?state=parked").text
+    db.write_blocking(
+        lambda tx: tx.run(
+            "UPDATE deliveries SET state = 'parked', reason = 'gave up', leased_until_us = NULL, finished_at_us ="
+            " created_at_us WHERE state = 'waiting'"
+        )
+    )
+    page = operator.open(f"{path}?state=parked")
+    assert page.html.count('<p class="route">') == 11 and "gave up" in page.text
     assert operator.open(f"{path}?state=nonsense").html.count('<p class="route">') == 50
 
 

@@ -21,7 +21,6 @@ from dtmf_server.web.kit.pagination import PAGE, digits, page_of, position
 from dtmf_server.web.operator import error_pages, views
 from dtmf_server.web.operator.views import Visit
 
-STATES = ("waiting", "delivered", "parked", "in_doubt", "unknown")
 QUERY_MAX = 2_000  # characters; an invoice has several hundred
 
 
@@ -132,9 +131,9 @@ async def get_rentals(request: Request, account_id: FromPath[int]) -> Response[A
 
 @get("/operator/accounts/{account_id:int}/deliveries")
 async def get_deliveries(request: Request, account_id: FromPath[int]) -> Response[Any]:
-    """Show the account's deliveries with their attempts, without what receivers replied; all or those of a state."""
-    before, asked = position(request), request.query_params.get("state", "")
-    state = asked if asked in STATES else None
+    """Show the account's deliveries with their attempts, without what receivers replied; all, or those that are
+    parked, which have an index."""
+    before, state = position(request), "parked" if request.query_params.get("state") == "parked" else None
 
     def gather(tx: Tx, _visit: Visit) -> Mapping[str, Any]:
         _require(tx, account_id)
