@@ -119,12 +119,30 @@ def runtime_over(db: Database, *, wall: Callable[[], int] = wall_us, **settings:
 @contextlib.contextmanager
 def serving(runtime: Runtime, *, workers: bool = True, carriers: Sequence[SmsCarrier] = ()) -> Iterator[str]:
     """Serve the runtime until the block ends. Yields its URL."""
+    running = process.running_workers(runtime, carriers) if workers else contextlib.nullcontext()
+    with _serving(process.http_server(runtime, carriers), running) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving_console(
+    runtime: Runtime,
+    *,
+    origin: str | None = None,
+    diagnose: process.Diagnose = lambda: ([], []),
+) -> Iterator[str]:
+    """Serve the operator's console until the block ends. Yields its URL."""
+    with _serving(process.console_server(runtime, origin=origin, diagnose=diagnose), contextlib.nullcontext()) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _serving(server: process.Server, running: contextlib.AbstractAsyncContextManager[None]) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    server = process.http_server(runtime, carriers)
     failures: list[BaseException] = []
 
     async def serve() -> None:
-        async with process.running_workers(runtime, carriers) if workers else contextlib.nullcontext():
+        async with running:
             await server.serve(sockets=[listener])
 
     def run() -> None:

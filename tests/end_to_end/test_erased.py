@@ -116,6 +116,7 @@ NO_TEXT = {
     "operator_actions.object",  # an account, an address or a payment hash
     "operator_actions.operator",
     "operator_actions.reason",  # the operator's
+    *(f"operator_{table}.{column}" for table in ("links", "sessions") for column in ("operator", "sha256")),
     "parts.carrier",
     "parts.coding",
     "parts.recipient",

@@ -241,6 +241,16 @@ WRONG_STATES = [
         "INSERT INTO destinations (prefix, cost_per_segment) VALUES ('9', -1)",
     ),
     (
+        "ck_operator_links_operator",
+        "a link without an operator",
+        "INSERT INTO operator_links (sha256, operator, expires_wall_us) VALUES ('aa', '', 1)",
+    ),
+    (
+        "ck_operator_sessions_operator",
+        "a session without an operator",
+        "INSERT INTO operator_sessions (sha256, operator, created_wall_us, seen_wall_us) VALUES ('aa', '', 1, 1)",
+    ),
+    (
         "ck_ledger_days_amount",
         "a daily sum of 0",
         "INSERT INTO ledger_days (day, kind, debit, credit, amount, transfers, first_id, last_id)"

@@ -8,10 +8,13 @@ import pytest
 from dtmf_server.core.inbound import InboundMessage
 from dtmf_server.operations import rent
 from dtmf_server.operations.receive import receive_many
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage.db import Database
-from harness import START_US, give_coins, new_token, open_account
+from harness import START_US, FakeWall, give_coins, new_token, open_account, serving_console
+from support.console import SIGN_IN, make_link
 from support.visitor import Visitor
 
+KEY = "a-link"
 REST_US = 24 * 3_600_000_000
 # For tests whose result can't depend on the database engine.
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -22,6 +25,39 @@ def visit(url: str) -> Iterator[Callable[[], Visitor]]:
     """Return a function that opens a new browser."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(Visitor(url))
+
+
+@pytest.fixture
+def console(runtime: Runtime) -> Iterator[str]:
+    """The URL of a console."""
+    with serving_console(runtime) as url:
+        yield url
+
+
+@pytest.fixture
+def browse(console: str) -> Iterator[Callable[[], Visitor]]:
+    """Return a function that opens a new browser on the console."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Visitor(console))
+
+
+@pytest.fixture
+def link(db: Database, wall: FakeWall) -> Callable[..., str]:
+    """Return a function that creates a link and returns its path."""
+
+    def create(key: str = KEY, operator: str = "ada") -> str:
+        return make_link(db, key=key, operator=operator, wall_us=wall())
+
+    return create
+
+
+@pytest.fixture
+def operator(browse: Callable[[], Visitor], link: Callable[..., str]) -> Visitor:
+    """A browser in which an operator is signed in."""
+    visitor = browse()
+    page = visitor.do(link(), SIGN_IN)
+    assert (page.status, page.path) == (200, "/operator"), page.text
+    return visitor
 
 
 @pytest.fixture

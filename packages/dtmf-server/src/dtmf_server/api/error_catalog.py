@@ -7,6 +7,7 @@ from typing import Any
 
 from dtmf_server.api.account_errors import ACCOUNT_ERRORS
 from dtmf_server.api.callback_errors import CALLBACK_ERRORS
+from dtmf_server.api.console_errors import CONSOLE_ERRORS
 from dtmf_server.api.error_entry import OPERATOR, Entry
 from dtmf_server.api.sign_up_errors import SIGN_UP_ERRORS
 from dtmf_server.api.token_errors import TOKEN_ERRORS
@@ -336,5 +337,6 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         detail="The request can't be carried out.",
     ),
     **WEBSITE_ERRORS,
+    **CONSOLE_ERRORS,
     **CALLBACK_ERRORS,
 }

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-API, WEBSITE, CALLBACKS, OPERATOR = "API", "website", "carriers' callbacks", "dtmf-server commands"
+API, WEBSITE, CALLBACKS = "API", "website", "carriers' callbacks"
+OPERATOR, CONSOLE = "dtmf-server commands", "operator's console"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,11 +28,19 @@ NO_METHOD = "TRACE"  # a method that no route allows
 ALL_METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"  # the methods that routes allow
 
 
+class ErrorPage(Protocol):
+    """Returns an error page and its headers."""
+
+    def __call__(self, status: int, *, wait_s: int = 0) -> tuple[bytes, Sequence[tuple[str, str]]]: ...
+
+
 class RequestMiddleware:
     """Wraps the application. All responses carry `X-Request-Id`; each request gets `state`."""
 
-    def __init__(self, app: Any, settings: Settings, *, state: Mapping[str, Any]) -> None:
-        self._app, self._state = app, state
+    def __init__(
+        self, app: Any, settings: Settings, *, state: Mapping[str, Any], error_page: ErrorPage = error_page
+    ) -> None:
+        self._app, self._state, self._error_page = app, state, error_page
         self._proxies = settings.trusted_proxies
         self._limit = (
             RateLimit(per_second=settings.requests_per_second, burst=settings.request_burst)
@@ -91,7 +99,7 @@ class RequestMiddleware:
     async def _refuse(self, scope: Any, send: Any, id_: str, wait_s: int) -> None:
         """Reject a rate-limited request with an error page or problem details."""
         if wants_page(scope["path"], header(scope, b"accept")):
-            body, told = error_page(RateLimited.status, wait_s=wait_s)
+            body, told = self._error_page(RateLimited.status, wait_s=wait_s)
             headers = [(name.lower().encode(), value.encode()) for name, value in told]
             headers.append((b"content-type", b"text/html; charset=utf-8"))
         else:

@@ -83,6 +83,7 @@ def _show(options: argparse.Namespace, configuration: Config) -> int:
     """Show one account."""
     from dtmf_server.cli import account_text  # noqa: PLC0415 - the same
     from dtmf_server.operations import find_account  # noqa: PLC0415 - only where it is used
+    from dtmf_server.payments.lightning import bolt11  # noqa: PLC0415 - the same
     from dtmf_server.runtime.clock import wall_us  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - the same
     from dtmf_server.storage.db import Tx  # noqa: PLC0415 - the same
@@ -90,7 +91,7 @@ def _show(options: argparse.Namespace, configuration: Config) -> int:
     runtime = startup.attach_runtime(configuration, require_current_schema(options, configuration))
 
     def read(tx: Tx) -> find_account.Report:
-        found = find_account.find(tx, _payment_hash(options.what))
+        found = find_account.find(tx, bolt11.payment_hash_of(options.what))
         return find_account.report(tx, found, now_us=runtime.clock.now_us(tx), wall_us=wall_us())
 
     with contextlib.closing(runtime.db) as db:
@@ -101,18 +102,6 @@ def _show(options: argparse.Namespace, configuration: Config) -> int:
     for line in account_text.report_lines(report):
         print_line(line)
     return 0
-
-
-def _payment_hash(what: str) -> str:
-    """Return the payment hash of a Lightning invoice, and anything else as it is."""
-    from dtmf_server.payments.lightning import bolt11  # noqa: PLC0415 - only where it is used
-
-    invoice = what.removeprefix("lightning:")
-    if not invoice.lower().startswith("ln"):
-        return what
-    with contextlib.suppress(ValueError):
-        return bolt11.decode(invoice).payment_hash
-    return what
 
 
 def _open(options: argparse.Namespace, configuration: Config) -> int:

@@ -11,7 +11,7 @@ from dtmf_server.runtime.clock import wall_us
 def add_options(command: argparse.ArgumentParser, *, requires_reason: bool = False) -> None:
     """Add --as and --reason."""
     command.add_argument(
-        "--as", dest="operator", type=_name, metavar="NAME", help="your name in the audit log (default: the OS user)"
+        "--as", dest="operator", type=name, metavar="NAME", help="your name in the audit log (default: the OS user)"
     )
     command.add_argument(
         "--reason",
@@ -30,14 +30,15 @@ def acting(options: argparse.Namespace) -> By:
 def _os_user() -> str:
     """Return the name of the user that runs this process, not what the environment claims; with sudo, who called it."""
     try:
-        name = pwd.getpwuid(os.getuid()).pw_name
+        user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container's user without a name
-        name = f"uid {os.getuid()}"
+        user = f"uid {os.getuid()}"
     caller = os.environ.get("SUDO_USER", "") if os.getuid() == 0 else ""
-    return f"{caller} as {name}"[:100] if caller.isprintable() and caller else name[:100]
+    return f"{caller} as {user}"[:100] if caller.isprintable() and caller else user[:100]
 
 
-def _name(text: str) -> str:
+def name(text: str) -> str:
+    """Return an operator's name given as an argument."""
     if not (1 <= len(text) <= 100 and text.isprintable() and text.strip()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name of 1 to 100 printable characters")
     return text

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
-from dtmf_server.core.units import DAY_US, HOUR_US
-from dtmf_server.operations import canary, retention, sign_in, sign_up
+from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
+from dtmf_server.operations import canary, operator_sign_in, retention, sign_in, sign_up
 from dtmf_server.storage import carrier_message_ids, strays
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -98,5 +98,11 @@ def _of_operators() -> Iterator[Item]:
         "the audit log: operators' names, actions and reasons",
         "operators, and renters as account numbers, addresses or phone numbers",
         "for as long as the database exists",
+    )
+    idle, most = operator_sign_in.IDLE_US // MINUTE_US, operator_sign_in.SESSION_MAX_US // HOUR_US
+    yield Item(
+        "sessions of the console, with the operator's name",
+        "operators",
+        f"{idle} minutes after the last request, {most} hours at most",
     )
     yield Item("what `carriers trace` shows, masked", "renters and their correspondents", "while it runs")

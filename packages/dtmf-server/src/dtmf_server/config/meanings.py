@@ -65,6 +65,10 @@ MEANINGS: dict[str, str] = {
     "alerts.webhook": "Where alerts are posted as JSON, at most once an hour each.",
     "alerts.secret": "The key that signs them, as in Standard Webhooks: `whsec_` and the output of `openssl rand -base64 32`.",
     "alerts.allow_loopback": "Allow an address of this machine, also over `http://`, for a program that passes alerts on.",
+    "operator.listen": "Where the operator's console is served, best an address of this machine. Without it, there is no"
+    " console.",
+    "operator.public_url": "Where browsers reach the console, if a proxy in front of it adds TLS. Requests to other hosts are"
+    " then refused.",
     "carrier.name": "The carrier's name in groups, logs and commands.",
     "carrier.kind": "The kind of carrier: `smpp`, `simulator`, or that of an installed plug-in.",
     "carrier.smpp.host": "The SMSC's host.",

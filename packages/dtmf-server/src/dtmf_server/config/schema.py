@@ -18,6 +18,7 @@ from msgspec import Meta
 from dtmf_server.config.carrier import CarrierSettings, SettingsOf, no_kinds
 from dtmf_server.config.lightning import LightningSettings, LightningSettingsOf, no_lightning
 from dtmf_server.config.loader import read
+from dtmf_server.config.operator import Operator
 from dtmf_server.config.section import Section, setting
 from dtmf_server.config.source import ConfigError, KeyPath, Source, dotted
 from dtmf_server.config.types import Host, Port, YesNo
@@ -223,14 +224,6 @@ class Alerts(Section, frozen=True):
     allow_loopback: YesNo = False
 
 
-class Operator(Section, frozen=True):
-    """The limit of what operators credit to accounts, and of what they debit, on a UTC day."""
-
-    credit_per_day_sats: Annotated[int, Meta(ge=0, le=SATS_MAX, description="satoshis, a whole number from 0")] = (
-        100_000
-    )
-
-
 class Config(Section, frozen=True):
     """All settings."""
 
@@ -294,6 +287,8 @@ def _disagreements(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("lightning", key), complaint
     yield from _disagreements_about_prices(config.prices)
     yield from _disagreements_about_alerts(config.alerts)
+    for key, complaint in config.operator.disagreements(config.server.public_url):
+        yield ("operator", key), complaint
     names: set[str] = set()
     for index, carrier in enumerate(config.carrier):
         if carrier.name in names:

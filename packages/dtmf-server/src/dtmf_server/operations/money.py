@@ -59,6 +59,21 @@ class GroupDay(Struct, frozen=True, kw_only=True):
         return None if self.cost_sats is None else self.revenue_sats - self.cost_sats
 
 
+class Day(Struct, frozen=True, kw_only=True):
+    """A UTC day of the whole service, as booked: its revenue and cost, and what was owed and held at its end. `cost_sats` is
+    None if no rate is known for a cost."""
+
+    day: int
+    revenue_sats: int
+    cost_sats: int | None
+    owed_sats: int
+    held_sats: int
+
+    @property
+    def margin_sats(self) -> int | None:
+        return None if self.cost_sats is None else self.revenue_sats - self.cost_sats
+
+
 def position(tx: Tx) -> Position:
     """Return what the service owes and holds now. Minutes that have started since the last booking of an account are still
     in its balance."""
@@ -78,6 +93,42 @@ def position(tx: Tx) -> Position:
         promotion_sats=by_name.get("promotion"),
         ledger=by_name,
     )
+
+
+def days(tx: Tx, *, from_day: int, before_day: int, rules: SupplyRules) -> list[Day]:
+    """Return every day of a span, in order, from the daily sums of the ledger. Minutes count on the day they are booked.
+    Raises ValueError for more than `DAYS_MAX` days."""
+    if before_day - from_day > DAYS_MAX:
+        raise ValueError(f"{before_day - from_day} days are more than {DAYS_MAX}")
+    balances = ledger_days.balances(tx, before_day=from_day)
+    moved: dict[int, list[tuple[int, int, int]]] = {}
+    for row in ledger_days.moved(tx, from_day=from_day, before_day=before_day):
+        moved.setdefault(row["day"], []).append((row["debit"], row["credit"], row["amount"]))
+    found = []
+    for day in range(from_day, before_day):
+        revenue_before = balances.get(money.REVENUE, 0)
+        for debit, credit, amount in moved.get(day, ()):
+            balances[debit] = balances.get(debit, 0) - amount
+            balances[credit] = balances.get(credit, 0) + amount
+        found.append(
+            Day(
+                day=day,
+                revenue_sats=balances.get(money.REVENUE, 0) - revenue_before,
+                cost_sats=_cost_of_day(tx, day, rules),
+                owed_sats=balances.get(CUSTOMERS, 0) + balances.get(money.SUSPENSE, 0),
+                held_sats=-sum(balances.get(account, 0) for account in _ASSETS),
+            )
+        )
+    return found
+
+
+def _cost_of_day(tx: Tx, day: int, rules: SupplyRules) -> int | None:
+    total = 0
+    for _, sats in _costs(tx, day * DAY_US, (day + 1) * DAY_US, rules).values():
+        if sats is None:
+            return None
+        total += sats
+    return total
 
 
 def group_days(tx: Tx, *, from_day: int, before_day: int, now_us: int, rules: SupplyRules) -> Iterator[GroupDay]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 
@@ -47,14 +48,16 @@ from dtmf_server.workers.supply import run_supply
 from dtmf_server.workers.traces import run_traces, running_traces
 from dtmf_server.workers.waiting import wait_for
 
+Diagnose = Callable[[], tuple[list[str], list[str]]]
 PORTS_TRIED = 20
 OPEN_FILES = 16_384
 WARM_UP_AFTER_S = 1.0  # a sandbox started by a test is ready sooner without it
 CHAIN_CATCH_UP_S = 600.0  # how long the meter waits for recent deposits to be found before it ends rentals
 
 
-def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
-    """Return a listening socket on this port, or on the next free one if `may_move`. Raises CannotStart."""
+def bind(host: str, port: int, *, may_move: bool, setting: str = "--port") -> socket.socket:
+    """Return a listening socket on this port, or on the next free one if `may_move`. Raises CannotStart. `setting`: what
+    the port can be changed with."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(65536, port + (PORTS_TRIED if may_move and port else 1))
     for candidate in range(port, last):
@@ -67,7 +70,7 @@ def bind(host: str, port: int, *, may_move: bool) -> socket.socket:
             listener.close()
             if candidate == last - 1:
                 raise CannotStart(
-                    f"can't listen on {host}:{port} ({error.strerror or error}): choose another with --port"
+                    f"can't listen on {host}:{port} ({error.strerror or error}): choose another with {setting}"
                 ) from error
         else:
             return listener
@@ -186,9 +189,23 @@ class Server(uvicorn.Server):
 def http_server(runtime: Runtime, carriers: Sequence[SmsCarrier] = ()) -> Server:
     """Return the HTTP server, not started. It serves the callbacks of those carriers that have any."""
     limit_strangers()
+    return _server(create_app(runtime, carriers))
+
+
+def console_server(runtime: Runtime, *, origin: str | None, diagnose: Diagnose) -> Server:
+    """Return the HTTP server of the operator's console, not started. `origin`: the only one that it accepts; None: any of
+    this machine. `diagnose`: returns problems and warnings, as `dtmf-server doctor` does; it may block."""
+    from dtmf_server.asgi.console import create_console  # noqa: PLC0415 - only where there is a console
+    from dtmf_server.payments.lightning import bolt11  # noqa: PLC0415 - the same
+
+    limit_strangers()
+    return _server(create_console(runtime, origin=origin, diagnose=diagnose, payment_hash=bolt11.payment_hash_of))
+
+
+def _server(app: Any) -> Server:
     return Server(
         uvicorn.Config(
-            create_app(runtime, carriers),
+            app,
             loop="none",
             http=Protocol,
             ws="none",
@@ -242,14 +259,16 @@ def serve(
     workers: bool,
     carriers: Sequence[SmsCarrier],
     ready: Callable[[], None],
+    console: tuple[Server, socket.socket] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in progress. `ready` is called once signals are handled."""
     running = running_workers(runtime, carriers) if workers else running_traces(runtime)
     gc.collect()
     gc.freeze()  # what is loaded lives as long as the process; scanning it again would delay requests
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        server = http_server(runtime, carriers) if listener else None
-        runner.run(_serve(runtime, server, listener, running, ready=ready))
+        servers = [(http_server(runtime, carriers), listener)] if listener else []
+        servers += [console] if console else []
+        runner.run(_serve(runtime, servers, running, ready=ready))
 
 
 @asynccontextmanager
@@ -263,8 +282,7 @@ async def _watchdog() -> AsyncIterator[None]:
 
 async def _serve(
     runtime: Runtime,
-    server: Server | None,
-    listener: socket.socket | None,
+    servers: Sequence[tuple[Server, socket.socket]],
     running: contextlib.AbstractAsyncContextManager[None],
     *,
     ready: Callable[[], None],
@@ -275,7 +293,7 @@ async def _serve(
         service_manager.notify("STOPPING=1")
         stop.set()
         runtime.db.wakeups.stop()
-        if server is not None:
+        for server, _ in servers:
             server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -283,9 +301,11 @@ async def _serve(
     ready()
     service_manager.notify("READY=1")
     async with running, _watchdog():
-        if server is not None and listener is not None:
+        if servers:
             loop = asyncio.get_running_loop()
             loop.call_later(WARM_UP_AFTER_S, loop.run_in_executor, None, templating.warm_up)
-            await server.serve(sockets=[listener])
+            async with asyncio.TaskGroup() as group:
+                for server, listener in servers:
+                    group.create_task(server.serve(sockets=[listener]))
         else:
             await stop.wait()

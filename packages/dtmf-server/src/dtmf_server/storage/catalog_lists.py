@@ -7,7 +7,7 @@ from dtmf_server.storage.db import Row, Tx
 PAGE = 1000
 STATES = ("free", "rented", "cooldown", "reserved", "held", "retired")
 
-_STATE = (
+NUMBER_STATE = (
     "CASE WHEN rented THEN 'rented' WHEN retired_at_us IS NOT NULL THEN 'retired'"
     " WHEN coalesce(held_until_us, 0) > :now_us THEN 'held'"
     " WHEN coalesce(reserved_until_us, 0) > :now_us THEN 'reserved'"
@@ -19,7 +19,7 @@ def numbers(tx: Tx, *, group_id: str | None, state: str | None, now_us: int, coo
     """Yield numbers, of a group or in a state, in their order: `e164`, `group_id`, `state`."""
     after = ""
     while rows := tx.all(
-        f"SELECT e164, group_id, {_STATE} AS state FROM numbers WHERE e164 > :after"
+        f"SELECT e164, group_id, {NUMBER_STATE} AS state FROM numbers WHERE e164 > :after"
         " AND (:group_id = '' OR group_id = :group_id) ORDER BY e164 LIMIT :page",
         after=after,
         group_id=group_id or "",

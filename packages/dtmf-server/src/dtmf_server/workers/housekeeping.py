@@ -3,7 +3,16 @@
 import asyncio
 from functools import partial
 
-from dtmf_server.operations import canary, catalog, close_account, daily_sums, meter, retention, sign_in
+from dtmf_server.operations import (
+    canary,
+    catalog,
+    close_account,
+    daily_sums,
+    meter,
+    operator_sign_in,
+    retention,
+    sign_in,
+)
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import ledger_days
 from dtmf_server.workers.waiting import wait_for
@@ -50,6 +59,7 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
         )
         to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
         await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))
+        await db.write(lambda tx: operator_sign_in.forget(tx, wall_us=clock.wall_us()))
         await db.write(lambda tx: canary.forget(tx, wall_us=clock.wall_us()))
         to_scrub = to_scrub and not await db.scrub()
         await wait_for(woken, timeout_s=SCRUB_POLL_INTERVAL_S if to_scrub else CHORES_INTERVAL_S)

@@ -54,6 +54,17 @@ def encode(invoice: Invoice, *, payment_secret: bytes, private_key: bytes) -> st
     return str(bech32.bech32_encode(bech32.Encoding.BECH32, hrp, words))
 
 
+def payment_hash_of(text: str) -> str:
+    """Return the payment hash of an invoice, with or without `lightning:`, and any other text as it is."""
+    invoice = text.removeprefix("lightning:")
+    if not invoice.lower().startswith("ln"):
+        return text
+    try:
+        return decode(invoice).payment_hash
+    except ValueError:
+        return text
+
+
 def decode(text: str) -> Invoice:
     """Return the parts of an invoice whose checksum and signature are valid. Raises ValueError."""
     hrp, words = _parts(text)

@@ -1,6 +1,19 @@
-"""Tables that only the operator reads: the audit log, refunds, the daily sums of the ledger, and the state of alerts."""
+"""Tables that only the operator reads: the audit log, refunds, the daily sums of the ledger, the state of alerts, and the
+links and sessions of the console."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from dtmf_server.storage.schema.base import Id, metadata
 
@@ -63,4 +76,27 @@ alerts = Table(
     Column("fired_wall_us", BigInteger),
     Column("attempts", Integer, nullable=False),
     Column("retry_wall_us", BigInteger, nullable=False),
+)
+
+# The console's one-time links and sessions. Only the SHA-256 of a link or cookie is stored. Both are few: operators are
+# people, and housekeeping deletes what has expired.
+operator_links = Table(
+    "operator_links",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("operator", Text, CheckConstraint("length(operator) BETWEEN 1 AND 100", name="operator"), nullable=False),
+    Column("expires_wall_us", BigInteger, nullable=False),
+    UniqueConstraint("sha256"),
+)
+
+operator_sessions = Table(
+    "operator_sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("operator", Text, CheckConstraint("length(operator) BETWEEN 1 AND 100", name="operator"), nullable=False),
+    Column("created_wall_us", BigInteger, nullable=False),
+    Column("seen_wall_us", BigInteger, nullable=False),
+    UniqueConstraint("sha256"),
 )

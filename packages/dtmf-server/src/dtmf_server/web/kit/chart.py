@@ -1,7 +1,8 @@
-"""The balance chart, as SVG paths: needs no script and uses the page's colors."""
+"""Charts as SVG paths: they need no script and use the page's colors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log10
 
 from dtmf_server.core.units import HOUR_US
 from dtmf_server.storage.db import Row
@@ -67,3 +68,34 @@ def _thinned(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Reduce to about `POINTS_MAX` points; always keep the first and the last."""
     step = -(-len(points) // POINTS_MAX)
     return [*points[:-1:step], points[-1]]
+
+
+def line_path(values: Sequence[float], top: float) -> str:
+    """Return the line through values at equal distances; `top` is the value at the upper edge, and 0 at the lower."""
+    step = WIDTH / max(1, len(values) - 1)
+    return "M" + "L".join(f"{step * nth:.1f},{_height(value, top):.1f}" for nth, value in enumerate(values))
+
+
+def area_path(values: Sequence[float], top: float) -> str:
+    """Return the area below such a line."""
+    return f"{line_path(values, top)}L{WIDTH},{HEIGHT}L0,{HEIGHT}Z"
+
+
+def bar_path(values: Sequence[float], top: float, *, nth: int, of: int) -> str:
+    """Return bars at equal distances: the `nth` of a group of `of` bars at each place."""
+    place = WIDTH / max(1, len(values))
+    width = place * 0.8 / of
+    bars = []
+    for index, value in enumerate(values):
+        x = place * (index + 0.1) + width * nth
+        bars.append(f"M{x:.1f},{HEIGHT}V{_height(value, top):.1f}H{x + width:.1f}V{HEIGHT}Z")
+    return "".join(bars)
+
+
+def log_scale(value: float, *, low: float, high: float) -> float:
+    """Return where a value is between two others on a logarithmic scale, from 0 to 1."""
+    return min(1.0, max(0.0, log10(max(value, low) / low) / log10(high / low)))
+
+
+def _height(value: float, top: float) -> float:
+    return HEIGHT - (HEIGHT - 4) * min(max(value, 0), top) / top if top else float(HEIGHT)

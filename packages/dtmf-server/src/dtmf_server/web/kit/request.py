@@ -17,7 +17,7 @@ def form_of(request: Request) -> "Form | None":
 
 
 def sign_in_limit(request: Request) -> RateLimit:
-    """Return the rate limit for wrong tokens."""
+    """Return the rate limit for failed sign-ins."""
     limit: RateLimit = request.scope["state"]["sign_in_limit"]
     return limit
 

@@ -48,7 +48,11 @@ def _code(text: str) -> str | None:
 
 environment = jinja2.Environment(
     loader=jinja2.ChoiceLoader(
-        [jinja2.PackageLoader("dtmf_server.web.kit"), jinja2.PackageLoader("dtmf_server.web.renter")]
+        [
+            jinja2.PackageLoader("dtmf_server.web.kit"),
+            jinja2.PackageLoader("dtmf_server.web.renter"),
+            jinja2.PrefixLoader({"operator": jinja2.PackageLoader("dtmf_server.web.operator")}),
+        ]
     ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
