@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dtmf_server.core.errors import Refusal
 from dtmf_server.operations import account
 from dtmf_server.operations.account import Usage
-from dtmf_server.storage import accounts, deposits, invoices, numbers, operator_actions, rentals, tokens, transfers
+from dtmf_server.storage import accounts, deposits, invoices, numbers, operator_actions, rental_lists, tokens, transfers
 from dtmf_server.storage.db import Row, Tx
 
 FOUND_MAX = 20  # accounts that one name can stand for
@@ -101,7 +101,7 @@ def report(tx: Tx, account_id: int, *, now_us: int, wall_us: int) -> Report:
         row["closed_at_us"],
         account.usage(tx, account_id, now_us=now_us),
         row["live_rentals"],
-        rentals.newest_live(tx, account_id, limit=SHOWN_MAX),
+        rental_lists.newest(tx, account_id, limit=SHOWN_MAX),
         tokens.newest_of_account(tx, account_id, wall_us=wall_us, limit=SHOWN_MAX),
         transfers.newest_of_account(tx, account_id, before=_BEYOND, limit=SHOWN_MAX),
         deposits.newest_of_account(tx, account_id, limit=SHOWN_MAX),

@@ -216,11 +216,11 @@ class Newest:
 def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False, limit: int = SHOWN) -> Newest:
     """Return the newest of the account's live rentals, or of those with a webhook."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    newest = rentals.newest_live(tx, account_id, limit=limit, hooked=hooked)
+    newest = rental_lists.newest(tx, account_id, limit=limit, hooked=hooked)
     rows = [rental for rental in newest if rental["id"] not in ended_ids]
     if len(newest) < limit:
         return Newest(rows, 0)
-    live = rentals.count_live(tx, account_id, hooked=hooked)
+    live = rental_lists.count_live(tx, account_id, hooked=hooked)
     return Newest(rows, max(0, live - len(ended_ids) - len(rows)))
 
 
@@ -230,7 +230,7 @@ def matching_rentals(
     """Return the account's live rentals that match, with IDs below `before`, newest first. A rental whose balance ran out
     but that is not written yet is included with `is_over`: it must not end a page early."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    rows = rental_lists.live(tx, account_id, wanted, before=before, limit=limit)
+    rows = rental_lists.matching(tx, account_id, wanted, before=before, limit=limit)
     return [dict(row) | {"is_over": row["id"] in ended_ids} for row in rows]
 
 

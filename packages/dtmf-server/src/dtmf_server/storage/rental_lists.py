@@ -7,6 +7,7 @@ from msgspec import Struct
 from dtmf_server.storage.db import Row, Tx
 
 _PHONE_NUMBER = re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]*")
+_HOOKED = " AND action = 'webhook'"
 NEVER = 0  # no limit_at_us is as early
 
 
@@ -25,7 +26,28 @@ class RentalFilter(Struct, frozen=True):
         return self != RentalFilter()
 
 
-def live(tx: Tx, account_id: int, wanted: RentalFilter, *, before: int, limit: int) -> list[Row]:
+def newest(tx: Tx, account_id: int, *, limit: int, hooked: bool = False) -> list[Row]:
+    """Return the newest of an account's live rentals, or of those with a webhook, newest first."""
+    return tx.all(
+        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        f"{_HOOKED if hooked else ''} ORDER BY id DESC LIMIT :limit",
+        account_id=account_id,
+        limit=limit,
+    )
+
+
+def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
+    """Return the number of an account's live rentals, or of those with a webhook."""
+    row = tx.one(
+        "SELECT count(*) AS n FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
+        f"{_HOOKED if hooked else ''}",
+        account_id=account_id,
+    )
+    assert row is not None
+    return int(row["n"])
+
+
+def matching(tx: Tx, account_id: int, wanted: RentalFilter, *, before: int, limit: int) -> list[Row]:
     """Return live rentals with IDs below `before`, newest first, each with its group's name and country."""
     return tx.all(
         "SELECT r.*, g.name AS group_name, g.country_code FROM rentals r JOIN groups g ON g.id = r.group_id"

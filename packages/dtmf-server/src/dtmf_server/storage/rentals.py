@@ -11,7 +11,6 @@ from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
 
-_HOOKED = " AND action = 'webhook'"
 _RUNNING = (
     "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us, reserved_sats"
 )
@@ -67,27 +66,6 @@ def live(tx: Tx, account_id: int) -> list[Row]:
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
-
-
-def newest_live(tx: Tx, account_id: int, *, limit: int, hooked: bool = False) -> list[Row]:
-    """Return the newest of an account's live rentals, or of those with a webhook, newest first."""
-    return tx.all(
-        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
-        f"{_HOOKED if hooked else ''} ORDER BY id DESC LIMIT :limit",
-        account_id=account_id,
-        limit=limit,
-    )
-
-
-def count_live(tx: Tx, account_id: int, *, hooked: bool = False) -> int:
-    """Return the number of an account's live rentals, or of those with a webhook."""
-    row = tx.one(
-        "SELECT count(*) AS n FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
-        f"{_HOOKED if hooked else ''}",
-        account_id=account_id,
-    )
-    assert row is not None
-    return int(row["n"])
 
 
 def metered(tx: Tx, account_id: int) -> list[LiveRental]:

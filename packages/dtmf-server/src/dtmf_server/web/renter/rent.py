@@ -50,7 +50,7 @@ async def get_rent(request: Request) -> Response[Any]:
             groups.sort(key=lambda group: (group["month"], group["setup_cost"]))  # stable: then in the catalog's order
         return {"groups": groups, "is_long": len(every) >= SEARCHED_FROM}
 
-    more = {"type": of_type, "plenty": PLENTY, "words": words, "is_by_price": is_by_price}
+    more: dict[str, Any] = {"type": of_type, "plenty": PLENTY, "words": words, "is_by_price": is_by_price}
     return await views.render_page(request, "rent.html", gather, nav="rent", **more)
 
 
