@@ -236,6 +236,13 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         fix="Check that you copied all of it. `dtmf-server accounts list` lists the accounts.",
         where=OPERATOR,
     ),
+    "unknown_number": Entry(
+        status=404,
+        title="Unknown number",
+        meaning="This number was never in stock.",
+        fix="Write it like +12025550123. `dtmf-server numbers list` lists the numbers.",
+        where=OPERATOR,
+    ),
     "several_accounts": Entry(
         status=409,
         title="Several accounts",

@@ -16,12 +16,14 @@ from dtmf_server.cli import (
     completion,
     configuration_commands,
     deposits,
+    explanations,
     imports,
     init,
     journal,
     money_commands,
     phones,
     privacy,
+    requests,
     supply,
 )
 from dtmf_server.cli import trace as traces
@@ -94,22 +96,30 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add(commands, _command)
     audit.add(commands, _command)
     deposits.add(commands, _command)
+    explanations.add(commands, _command)
     init.add(commands, _command)
     configuration_commands.add(commands)
     imports.add(commands, _command)
     money_commands.add(commands, _command)
     privacy.add(commands, _command)
+    requests.add(commands, _command)
     journal.add(commands, _command)
     supply.add(commands, _command)
     _add_carriers(commands)
     text = "check carriers, catalog and addresses, and say how to fix problems; exit 1 if there are any"
     _add_json(_command(commands, "doctor", doctor_command, text))
+    _add_completion(commands, parser)
+    return parser
+
+
+def _add_completion(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parser: argparse.ArgumentParser
+) -> None:
     text = "print a completion script for a shell"
     completing = commands.add_parser("completion", help=text, description=f"{text.capitalize()}. {completion.HOW_TO}")
     completing.add_argument("shell", choices=[*completion.SHELLS])
     completing.set_defaults(command=lambda options, _: completion.show(parser, options.shell), config=None)
     completing.set_defaults(log_level="warning", needs_config=False)
-    return parser
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -18,6 +18,7 @@ from dtmf_server.storage.schema.carriers import (
     arrivals,
     canaries,
     canary_runs,
+    carrier_answers,
     carrier_links,
     carrier_message_ids,
     carriers,
@@ -56,7 +57,7 @@ from dtmf_server.storage.schema.numbers import (
     rental_refunds,
     rentals,
 )
-from dtmf_server.storage.schema.operator import alerts, ledger_days, operator_actions
+from dtmf_server.storage.schema.operator import alerts, api_requests, ledger_days, operator_actions
 from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
@@ -64,10 +65,12 @@ __all__ = [
     "accounts",
     "addresses",
     "alerts",
+    "api_requests",
     "arrivals",
     "attempts",
     "canaries",
     "canary_runs",
+    "carrier_answers",
     "carrier_links",
     "carrier_message_ids",
     "carriers",
