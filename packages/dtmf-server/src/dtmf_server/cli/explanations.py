@@ -105,7 +105,8 @@ def end_text(end: RentalEnd) -> str:
         case EndReason.RENTER:
             return f"its renter ended it{request or ', on the website or by a request that is no longer recorded'}"
         case EndReason.DEPLETED:
-            return f"the balance ran out: {end.balance or 0} satoshis were left, less than its next minute costs"
+            left = f": {end.balance} satoshis were left, less than its next minute costs"
+            return f"the balance ran out{'' if end.balance is None else left}"
         case EndReason.LIMIT:
             limits = [f"max_minutes {end.max_minutes}"] if end.max_minutes is not None else []
             limits += [f"max_sats {end.max_sats}"] if end.max_sats is not None else []
@@ -118,6 +119,8 @@ def end_text(end: RentalEnd) -> str:
                 else f"expired {time(end.token_expires_at_us or 0)}"
             )
             return f"the token {end.token_label!r} that started it {how}{request}"
+        case "operator":
+            return "an operator suspended the account"
     return f"of the reason {end.reason!r}"
 
 

@@ -25,8 +25,9 @@ class UnknownNumber(Refusal):
 
 
 class RentalEnd(Struct, frozen=True, kw_only=True):
-    """How a rental ended. `balance`: the account's after its last booking by then. `request_id`: the API request that ended it,
-    if one did and its record is still stored. `token_…`: the restricted token that started the rental."""
+    """How a rental ended. `balance`: the account's when its balance ran out; None if it is not known, because what was booked
+    then also pays later minutes. `request_id`: the API request that ended it, if one did and its record is still stored.
+    `token_…`: the restricted token that started the rental."""
 
     at_us: int
     reason: str
@@ -143,7 +144,7 @@ def _end(tx: Tx, rental: Row) -> RentalEnd:
     return RentalEnd(
         at_us=rental["ended_at_us"],
         reason=rental["end_reason"],
-        balance=number_history.balance_at(tx, rental["account_id"], at_us=rental["ended_at_us"]),
+        balance=_left(tx, rental),
         max_minutes=rental["max_minutes"],
         max_sats=rental["max_sats"],
         token_label=rental["token_label"],
@@ -152,6 +153,13 @@ def _end(tx: Tx, rental: Row) -> RentalEnd:
         request_id=None if request is None else request["request_id"],
         request_token_id=None if request is None else request["token_id"],
     )
+
+
+def _left(tx: Tx, rental: Row) -> int | None:
+    """Return the balance that did not pay the next minute, if the last booking says it."""
+    booked = number_history.balance_at(tx, rental["account_id"], at_us=rental["ended_at_us"])
+    is_left = rental["end_reason"] == EndReason.DEPLETED and booked is not None and booked < rental["cost_per_minute"]
+    return booked if is_left else None
 
 
 def _actions(tx: Tx, account_id: int, *, at_us: int) -> list[Action]:
