@@ -212,6 +212,8 @@ def test_which_carrier_is_slow_since_when(ask: Ask) -> None:
         f"carrier acme is slow since {at(world.SLOW_FROM_US)}: half of the answers to submits take 6 s or more" in text
     )
     assert "before, 0.2 s" in text
+    warnings = ask("doctor")[1]["warnings"]
+    assert [warning.split(" since ")[0] for warning in warnings if "slow" in warning] == ["carrier acme is slow"]
 
 
 def test_what_is_stored_about_an_account(ask: Ask, ids: World) -> None:

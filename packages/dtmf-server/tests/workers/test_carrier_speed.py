@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused
 from dtmf_server.core.answer_times import median_ms, rounded_ms
-from dtmf_server.operations import carrier_speed
+from dtmf_server.operations import alerts, carrier_speed
+from dtmf_server.runtime import metrics
+from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import carrier_answers
 from dtmf_server.storage.db import Database, Tx
+from dtmf_server.workers import carrier_links
 from dtmf_server.workers.carrier_router import CarrierRouter
-from harness import DAY_US, HOUR_US, START_US
+from harness import DAY_US, HOUR_US, START_US, FakeWall
 
 NOW = START_US // HOUR_US
 
@@ -110,6 +114,44 @@ def test_a_carrier_is_slow_since_the_first_slow_hour(
     db: Database, hours: dict[int, tuple[int, int]], expected: dict[str, Any]
 ) -> None:
     assert speeds(db, hours) == expected
+
+
+def test_a_slow_carrier_is_measured_and_alerts_while_it_answers(db: Database, runtime: Runtime, wall: FakeWall) -> None:
+    speeds(db, {4: FAST, 3: FAST, 2: SLOW})
+    (collector,) = [each for each in metrics.collectors(runtime) if isinstance(each, metrics._Links)]
+
+    def look() -> tuple[float, float, bool]:
+        """Return the two metrics, and whether the alert's condition holds."""
+        found = {family.name: family.samples for family in collector.collect()}
+        (median,), (slow,) = found["dtmf_carrier_submit_median_seconds"], found["dtmf_carrier_slow"]
+        assert median.labels == slow.labels == {"carrier": "acme"}
+        around = alerts.Surroundings(
+            now_us=wall(), wall_us=wall(), cooldown_us=0, is_production=False, troubles={}, disk=None
+        )
+        conditions = db.read_blocking(partial(alerts.conditions, around=around))
+        return median.value, slow.value, ("DTMFCarrierSlow", "acme") in conditions
+
+    assert look() == (6.0, 1, True)
+    wall.advance(us=HOUR_US)
+    assert look() == (6.0, 0, False)  # it has answered too little since
+
+
+def test_answer_times_are_written_with_the_state_of_the_links(
+    db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router, asked = CarrierRouter([]), asyncio.Event()
+    monkeypatch.setattr(router, "take_answer_times", lambda _: [(NOW, 200, 7)])
+    carrier: Any = SimpleNamespace(name="acme", traffic=lambda: asked.set() or ())
+
+    async def note_once() -> None:
+        noting = asyncio.create_task(carrier_links._note(runtime, carrier, router))
+        await asked.wait()
+        noting.cancel()
+        await asyncio.gather(noting, return_exceptions=True)
+
+    asyncio.run(note_once())
+    (row,) = db.read_blocking(partial(carrier_answers.since, from_hour=0))
+    assert (row["carrier"], row["hour"], row["ms"], row["answers"]) == ("acme", NOW, 200, 7)
 
 
 def test_answers_are_added_and_forgotten_after_two_weeks(db: Database) -> None:

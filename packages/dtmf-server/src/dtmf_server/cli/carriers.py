@@ -116,7 +116,8 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
     cheap = db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
-    warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)]
+    slow = db.read_blocking(partial(carrier_speed.slow_now, wall_us=wall_us()))
+    warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt), *map(speed_line, slow)]
     if configuration.mode == "production":
         since_us = db.read_blocking(instance.unprotected_since_us)
         warned += health_text.backup_lines(since_us, wall_us=wall_us())

@@ -17,6 +17,7 @@ from dtmf_server.storage.db import Tx
 DAYS_KEPT = 14
 ANSWERS_MIN = 5  # of an hour that counts
 SLOW_MS, SLOWER = 1000, 3
+RECENT_HOURS = 2  # a carrier is slow now if its last hour with enough answers is not older
 
 
 class HourlyAnswers(Struct, frozen=True):
@@ -54,6 +55,14 @@ def speeds(tx: Tx, *, wall_us: int) -> list[CarrierSpeed]:
         if counted := [hour for hour in hours if hour.answers >= ANSWERS_MIN]:
             found.append(_speed(carrier, counted))
     return found
+
+
+def slow_now(tx: Tx, *, wall_us: int) -> list[CarrierSpeed]:
+    """Return the carriers that are slow, by answers of the last hours."""
+    recent = wall_us // HOUR_US - RECENT_HOURS
+    return [
+        each for each in speeds(tx, wall_us=wall_us) if each.slow_since_hour is not None and each.last_hour >= recent
+    ]
 
 
 def _speed(carrier: str, hours: Sequence[HourlyAnswers]) -> CarrierSpeed:
