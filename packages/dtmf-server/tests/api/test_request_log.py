@@ -11,7 +11,7 @@ from msgspec import structs
 from dtmf_server.operations import close_account, explain_request, retention
 from dtmf_server.operations.explain_request import RequestExplanation
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.runtime.request_log import REFUSALS_MAX, REFUSALS_PER_HOUR, SUCCESSES_MAX, RefusedRequest, RequestLog
+from dtmf_server.runtime.request_log import FREE_PER_HOUR, REFUSALS_MAX, SUCCESSES_MAX, RefusedRequest, RequestLog
 from dtmf_server.storage import api_requests
 from dtmf_server.storage.api_requests import ApiRequest
 from dtmf_server.storage.db import Database, Tx
@@ -166,14 +166,15 @@ def test_records_are_deleted_with_the_account_and_after_their_time(
     assert db.write_blocking(forget) == 1 and db.write_blocking(forget) == 0 == count(db)
 
 
-NEW = ApiRequest(request_id="req_1", account_id=1000, token_id=1, operation="POST /x", status=201, at_wall_us=0)
+FREE = ApiRequest(request_id="req_1", account_id=1000, token_id=1, operation="POST /x", status=201, at_wall_us=0)
+CHARGED = structs.replace(FREE, changes={"transfers": [1]})
 REFUSED = RefusedRequest("req_2", bytes(32), "POST /x", 409, "x", 0)
 
 
 def test_a_flood_of_requests_fills_no_memory() -> None:
     log = RequestLog()
     for _ in range(SUCCESSES_MAX + 5):
-        log.add(NEW)
+        log.add(CHARGED)
     for _ in range(REFUSALS_MAX + 5):
         log.add_refused(REFUSED)
     taken = log.take(10**6)
@@ -181,14 +182,25 @@ def test_a_flood_of_requests_fills_no_memory() -> None:
     assert not any(log.take(1))
 
 
-def test_a_token_is_not_recorded_for_more_than_so_many_refusals_an_hour() -> None:
-    log, recorded = RequestLog(), 0
-    for _ in range(REFUSALS_PER_HOUR + 5):
-        log.add_refused(REFUSED)
-        recorded += len(log.take(1)[1])
-    assert recorded == REFUSALS_PER_HOUR
-    log.add_refused(structs.replace(REFUSED, at_wall_us=3600 * 10**6))
-    assert len(log.take(1)[1]) == 1
+def test_requests_that_cost_nothing_are_limited_per_caller_and_hour() -> None:
+    log = RequestLog()
+
+    def recorded(at_wall_us: int) -> tuple[int, int, int]:
+        """Return how many requests of each kind are recorded of one more than the limit."""
+        counts = [0, 0, 0]
+        for _ in range(FREE_PER_HOUR + 1):
+            log.add(structs.replace(FREE, at_wall_us=at_wall_us))
+            counts[0] += len(log.take(1)[0])
+            log.add(structs.replace(CHARGED, at_wall_us=at_wall_us))
+            counts[1] += len(log.take(1)[0])
+            log.add_refused(structs.replace(REFUSED, at_wall_us=at_wall_us))
+            counts[2] += len(log.take(1)[1])
+        return counts[0], counts[1], counts[2]
+
+    expected = (FREE_PER_HOUR, FREE_PER_HOUR + 1, FREE_PER_HOUR)
+    assert recorded(0) == expected == recorded(3600 * 10**6)
+    log.add(structs.replace(FREE, account_id=1001, at_wall_us=3600 * 10**6))
+    assert len(log.take(1)[0]) == 1
 
 
 def test_many_changes_are_cut(db: Database, renter: Renter) -> None:

@@ -3,9 +3,8 @@
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from dtmf_server.operations import verify
 from dtmf_server.runtime.clock import Clock
 from dtmf_server.storage.open import open_database
 from harness import HOUR_US, initialise
-from postgres import drop_database, fresh_database
 from support import answers_world as world
 from support.answers_world import World
 from support.markdown import blocks
@@ -37,23 +35,6 @@ QUESTIONS = {
     "which carrier is slow": ("carriers",),
     "what is stored about an account": ("accounts", "show", world.HOOKED_NUMBER),
 }
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def seeded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, World]]:
-    """The database's URL and its IDs."""
-    if request.param == "sqlite":
-        path: Path = tmp_path_factory.mktemp("answers") / "dtmf.db"
-        path.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
-        url = f"sqlite:///{path}"
-    else:
-        server = request.getfixturevalue("postgres_url")
-        url = fresh_database(server, template=request.getfixturevalue("migrated_postgres"))
-    db = open_database(url)
-    yield url, world.build(db)
-    db.close()
-    if request.param == "postgresql":
-        drop_database(server, url)
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +59,13 @@ def asking(url: str, capsys: pytest.CaptureFixture[str]) -> Ask:
 
 
 @pytest.fixture
-def ask(seeded: tuple[str, World], capsys: pytest.CaptureFixture[str]) -> Ask:
-    return asking(seeded[0], capsys)
+def ask(answers_database: tuple[str, World], capsys: pytest.CaptureFixture[str]) -> Ask:
+    return asking(answers_database[0], capsys)
 
 
 @pytest.fixture
-def ids(seeded: tuple[str, World]) -> World:
-    return seeded[1]
+def ids(answers_database: tuple[str, World]) -> World:
+    return answers_database[1]
 
 
 def at(at_us: int) -> str:
@@ -230,20 +211,20 @@ def test_what_is_stored_about_an_account(ask: Ask, ids: World) -> None:
 
 
 def test_the_page_answers_the_ten_questions_with_these_commands(
-    seeded: tuple[str, World], capsys: pytest.CaptureFixture[str]
+    answers_database: tuple[str, World], capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = [block.code.splitlines() for block in blocks(PAGE) if THIS in block.run_by.values()]
     commands = [tuple(shlex.split(first.removeprefix("$ dtmf-server "))) for first, *_ in shown]
     assert commands == [*QUESTIONS.values()]
     for command, (_, *expected) in zip(commands, shown, strict=True):
         capsys.readouterr()
-        main([*command, "--database", seeded[0]])
+        main([*command, "--database", answers_database[0]])
         lines = capsys.readouterr().out.splitlines()
         assert [line for line in expected if line not in lines] == [], f"{command}: {lines}"
 
 
-def test_the_seeded_database_is_consistent(seeded: tuple[str, World]) -> None:
-    db = open_database(seeded[0])
+def test_the_seeded_database_is_consistent(answers_database: tuple[str, World]) -> None:
+    db = open_database(answers_database[0])
     try:
         assert db.read_blocking(verify.differences) == []
     finally:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 NOT_FOUND = (
-    "nothing is recorded: a request that only read or was refused without a valid token is not recorded, nor is one that is"
-    " older than retention.request_days"
+    "nothing is recorded with this ID: requests that only read, were refused without a valid token, or are older than"
+    " retention.request_days are not; docs/operations/questions.md lists the others"
 )
 
 

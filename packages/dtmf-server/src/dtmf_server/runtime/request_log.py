@@ -9,8 +9,9 @@ from dtmf_server.core.units import HOUR_US
 from dtmf_server.storage.api_requests import ApiRequest
 
 SUCCESSES_MAX, REFUSALS_MAX = 20_000, 500  # that wait
-REFUSALS_PER_HOUR = 1000  # of one token
-TOKENS_MAX = 10_000  # whose refusals are counted in an hour
+FREE_PER_HOUR = 1000  # of one account without a charge, and refused of one token
+CALLERS_MAX = 10_000  # accounts and tokens that are counted in an hour
+_CHARGED = frozenset({"transfers", "messages"})
 
 
 class RefusedRequest(Struct, frozen=True):
@@ -30,23 +31,30 @@ class RequestLog:
     def __init__(self) -> None:
         self._successes: list[ApiRequest] = []
         self._refusals: list[RefusedRequest] = []
-        self._hour, self._counts = 0, Counter[bytes]()
+        self._hour, self._counts = 0, Counter[int | bytes]()
 
     def add(self, request: ApiRequest) -> None:
-        """Add a request that succeeded."""
-        if len(self._successes) < SUCCESSES_MAX:
+        """Add a request that succeeded. Those without a charge are limited: they must not fill the disk."""
+        is_charged = not _CHARGED.isdisjoint(request.changes)
+        if len(self._successes) < SUCCESSES_MAX and (
+            is_charged or self._may_add(request.account_id, at_us=request.at_wall_us)
+        ):
             self._successes.append(request)
 
     def add_refused(self, request: RefusedRequest) -> None:
         """Add a request that was refused."""
-        hour = request.at_wall_us // HOUR_US
-        if hour != self._hour:
-            self._hour, self._counts = hour, Counter()
-        count = self._counts[request.token_sha256]
-        is_counted = count > 0 or len(self._counts) < TOKENS_MAX
-        if len(self._refusals) < REFUSALS_MAX and count < REFUSALS_PER_HOUR and is_counted:
-            self._counts[request.token_sha256] += 1
+        if len(self._refusals) < REFUSALS_MAX and self._may_add(request.token_sha256, at_us=request.at_wall_us):
             self._refusals.append(request)
+
+    def _may_add(self, caller: int | bytes, *, at_us: int) -> bool:
+        """Count a request of a caller. Return False if it had too many in this hour, or too many callers had any."""
+        if at_us // HOUR_US != self._hour:
+            self._hour, self._counts = at_us // HOUR_US, Counter()
+        count = self._counts.get(caller, 0)
+        if count >= FREE_PER_HOUR or (not count and len(self._counts) >= CALLERS_MAX):
+            return False
+        self._counts[caller] = count + 1
+        return True
 
     def take(self, limit: int) -> tuple[list[ApiRequest], list[RefusedRequest]]:
         """Remove and return the oldest successes and refusals, up to `limit` of each."""
