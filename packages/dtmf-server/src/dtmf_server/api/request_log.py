@@ -10,6 +10,7 @@ from dtmf_server.http.request import Request, runtime_of
 from dtmf_server.operations.idempotency import StoredResponse
 from dtmf_server.runtime.logging import request_id
 from dtmf_server.runtime.request_log import RefusedRequest
+from dtmf_server.storage import api_requests
 from dtmf_server.storage.api_requests import ApiRequest
 
 READS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -45,7 +46,7 @@ def note_success(request: Request, found: object, done: Done) -> None:
             status=_status(found),
             is_repeated=done.changes is None,
             at_wall_us=runtime.clock.wall_us(),
-            changes=changes,
+            changes={table: ids[: api_requests.IDS_MAX] for table, ids in changes.items()},
         )
     )
 
