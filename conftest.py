@@ -1,11 +1,13 @@
 """Shared fixtures. Every test of storage, operations and API runs on each engine."""
 
+import contextlib
 import gc
 import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +17,9 @@ from dtmf_server.storage.db import Database
 from dtmf_server.storage.open import open_database
 from harness import FakeWall, initialise, runtime_over, serving
 from postgres import drop_database, fresh_database, postgres_url
+
+if TYPE_CHECKING:
+    from support.answers_world import World
 
 __all__ = ["postgres_url"]  # a fixture of postgres.py
 
@@ -102,6 +107,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     drop_database(server, url)
 
 
+@pytest.fixture(scope="session", params=ENGINES)
+def answers_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, "World"]]:
+    """The URL of a database that holds the answers to an operator's questions, only for reading, and its IDs."""
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("answers") / "dtmf.db"
+        path.write_bytes(request.getfixturevalue("migrated_sqlite").read_bytes())
+        url = f"sqlite:///{path}"
+    else:
+        server = request.getfixturevalue("postgres_url")
+        url = fresh_database(server, template=request.getfixturevalue("migrated_postgres"))
+    from support.answers_world import build
+
+    with contextlib.closing(open_database(url)) as db:
+        world = build(db)
+    yield url, world
+    if request.param == "postgresql":
+        drop_database(server, url)
+
+
 @pytest.fixture
 def db(database_url: str) -> Iterator[Database]:
     """An open database with a test's catalog (harness.CATALOG)."""
@@ -133,7 +159,5 @@ def url(runtime: Runtime) -> Iterator[str]:
 @pytest.fixture
 def serve(db: Database, wall: FakeWall) -> Iterator[Callable[..., str]]:
     """Serve the database with other settings: `serve(signup='closed', …)` returns a URL."""
-    import contextlib
-
     with contextlib.ExitStack() as stack:
         yield lambda **settings: stack.enter_context(serving(runtime_over(db, wall=wall, **settings)))

@@ -210,7 +210,7 @@ def test_core_from_the_descriptor_to_the_first_deposit(
 
         listed = here.play("deposit", pay)
         assert txids[0] in listed
-        here.replaced |= {"TXID:VOUT": f"{txids[0]}:0", "912000": str(node.tip()[0] - 3)}
+        here.replaced |= {"TXID": txids[0], "912000": str(node.tip()[0] - 3)}
         here.play("after")
 
 

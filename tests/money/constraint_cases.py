@@ -262,6 +262,18 @@ WRONG_STATES = [
         "INSERT INTO ledger_days (day, kind, debit, credit, amount, transfers, first_id, last_id)"
         " VALUES (1, 'deposit', 1, 0, 5, 1, 2, 1)",
     ),
+    (
+        "ck_api_requests_code",
+        "a refused request without a reason",
+        "INSERT INTO api_requests (request_id, account_id, operation, status, is_repeated, at_wall_us, changes)"
+        " VALUES ('req_1', 1000, 'POST /numbers', 409, '0', 0, '{}')",
+    ),
+    (
+        "ck_api_requests_changes",
+        "a refused request that changed something",
+        "INSERT INTO api_requests (request_id, account_id, operation, status, code, is_repeated, at_wall_us, changes)"
+        """ VALUES ('req_1', 1000, 'POST /numbers', 409, 'x', '0', 0, '{"rentals": [1]}')""",
+    ),
 ]
 
 # Attempts to change the books. All must fail on every engine, including those that only one engine supports.

@@ -93,7 +93,7 @@ def test_carriers_and_doctor_print_one_json_object_with_stable_keys(bind: Bindin
     path.write_text(CONFIGURATION.format(port=bound.smsc.port))
     configuration = config.load(path, {}, settings_of=settings_class)
     code, found = commands.carriers_json(bound.db, configuration)
-    assert (code, list(found)) == (0, ["links", "carriers", "canaries", "strays", "warnings"])
+    assert (code, list(found)) == (0, ["links", "carriers", "answers", "canaries", "strays", "warnings"])
     assert found["carriers"] == [{"name": "london", "kind": "smpp", "caught_up_at": None}]
     (link,) = found["links"]
     assert (link["carrier"], link["state"], link["is_up"]) == ("london", "bound", True)

@@ -267,8 +267,10 @@ def dump(db: Database, account_id: int | None = None) -> dict[str, list[Any]]:
 
 
 def _tables() -> list[Any]:
-    """All but those that workers write at their own time: what was followed of the chain, and what carriers did."""
+    """All but those that workers write at their own time: what was followed of the chain, what carriers did, and requests."""
     theirs = {
+        "api_requests",
+        "carrier_answers",
         "chain_blocks",
         "carriers",
         "carrier_links",

@@ -128,6 +128,8 @@ def test_opening_an_account_is_recorded(db: Database, run: Run) -> None:
     page = json.loads(run("audit", "list", "--limit", "1", "--json")[1])
     assert page == {"actions": [newest], "before": newest["id"]}
     assert json.loads(run("audit", "list", "--before", str(newest["id"]), "--json")[1])["actions"] == [oldest]
+    assert json.loads(run("audit", "show", str(oldest["id"]), "--json")[1]) == {"action": oldest}
+    assert run("audit", "show", "999")[:2] == (1, "there is no action 999\n")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_verify_has_a_sentence_for_each_difference(found: verify.Difference, sai
 
 
 def deposit(status: str, at: Confirmations, *, is_coinbase: bool = False, trouble: str | None = None) -> Explanation:
-    return Explanation(100, "bc1q", 4, 7, status, is_coinbase, at, [Booking(5, "deposit", 100)], [(8, 9)], trouble)
+    return Explanation(
+        "ab:0", 100, "bc1q", 4, 7, status, is_coinbase, at, [Booking(5, "deposit", 100)], [(8, 9)], trouble
+    )
 
 
 def test_explain_says_what_a_pending_deposit_waits_for() -> None:

@@ -27,6 +27,8 @@ RELEASED = {
     ("0022_restricted_tokens", "postgresql"): "4fcaad53339773c8fada7c4bb5fc2365e9e13e0077264b769c720a6e2b780657",
     ("0026_operator_books", "sqlite"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
     ("0026_operator_books", "postgresql"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
+    ("0030_answers_for_operators", "sqlite"): "248636772e5428c8cb5139b055300d4f09ce970243821c6d48f5e298aa7d0ca3",
+    ("0030_answers_for_operators", "postgresql"): "ad3426d800cf65d35f416f46a5fe92fce0b66ee84e4b695734815508651e349e",
 }
 
 

@@ -32,6 +32,7 @@ SOURCES = [
 ARGUMENTS: dict[str, Any] = {
     "before": 1,
     "compared": "<",
+    "counts": "1 = 1",
     "for_carriers": False,
     "hooked": True,
     "ids": [1],
@@ -42,6 +43,7 @@ ARGUMENTS: dict[str, Any] = {
     "rental_ids": [1],
     "state": "waiting",
     "table": schema.messages,
+    "time": "at_us",
     "unit_us": 1000,
     "wall_us": 1,
     "warnings": 3,

@@ -231,6 +231,13 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         fix="Use an address of an open account.",
         where=OPERATOR,
     ),
+    "unknown_number": Entry(
+        status=404,
+        title="Unknown number",
+        meaning="This number was never in stock.",
+        fix="Write it like +12025550123. `dtmf-server numbers list` lists the numbers.",
+        where=OPERATOR,
+    ),
     **ACCOUNT_ERRORS,
     "body_too_large": Entry(
         status=413,

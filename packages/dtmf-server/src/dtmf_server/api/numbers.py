@@ -159,6 +159,7 @@ def patch_number(
         limits.set_limits(tx, account_id, e164, max_minutes=minutes, max_sats=sats, now_us=now_us, set_by=token_id)
     if new.label is not UNSET:
         limits.set_label(tx, account_id, e164, new.label, now_us=now_us, set_by=token_id)
+    tx.note("rentals", [rental["id"]])
     rental = rentals.by_id(tx, rental["id"])
     return _respond(runtime_of(request).db, _head(tx, rental, now_us=now_us))
 
@@ -167,7 +168,8 @@ def patch_number(
 def post_numbers_adopt(tx: Tx, caller: Caller, asked: requests.Adoption) -> None:
     """Make a rental that a restricted token started the account's own: it goes on when that token ends, and no longer counts
     against its limits."""
-    rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
+    rental = rent.adopt(tx, caller.account_id, asked.e164, now_us=caller.now_us)
+    tx.note("rentals", [rental["id"]])
 
 
 # --- a number and its messages: read in pages, streamed -------------------------------

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from dtmf_server.api import query_validation
+from dtmf_server.api import query_validation, request_log
 from dtmf_server.api.error_catalog import problem_type
 from dtmf_server.api.request_body import BODY_MAX_BYTES
 from dtmf_server.core.errors import Refusal
@@ -57,8 +57,9 @@ def problem(
     )
 
 
-def refused(_: Request, error: Refusal) -> Response[bytes]:
+def refused(request: Request, error: Refusal) -> Response[bytes]:
     """Convert a refusal."""
+    request_log.note_refusal(request, status=error.status, code=error.code)
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -106,8 +107,9 @@ def allowed_methods(error: HTTPException) -> str:
     return ", ".join(sorted({*given, "OPTIONS"} | ({"HEAD"} if "GET" in given else set())))
 
 
-def crashed(_: Request, error: Exception) -> Response[bytes]:
+def crashed(request: Request, error: Exception) -> Response[bytes]:
     """Log an unexpected exception; show only the request ID."""
+    request_log.note_refusal(request, status=500, code="internal_error")
     log.error("unexpected error", exc_info=error)
     return problem(
         500,

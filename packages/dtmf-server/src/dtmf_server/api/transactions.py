@@ -15,7 +15,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
-from dtmf_server.api import request_body, scopes
+from dtmf_server.api import request_body, request_log, scopes
 from dtmf_server.api.schemas import requests, responses
 from dtmf_server.core import api_token, money
 from dtmf_server.core.errors import AccountSuspended, InvalidRequest, ScopeRequired, Unauthenticated
@@ -50,6 +50,7 @@ class Caller(Struct, frozen=True):
     token_id: int | None = None
     scopes: tuple[str, ...] | None = None
     expires_wall_us: int | None = None
+    own_token_id: int | None = None  # of the token, restricted or not
 
     def require(self, needs: str) -> None:
         """Raise ScopeRequired unless the token has this scope."""
@@ -90,10 +91,10 @@ def caller_of(tx: Tx, runtime: Runtime, bearer: Bearer) -> Caller:
     if opened is None:
         raise Unauthenticated("this token was revoked, has expired or never existed")
     now_us = runtime.clock.after_us(opened["clock_offset_us"])
-    caller = Caller(opened["account_id"], now_us)
+    caller = Caller(opened["account_id"], now_us, own_token_id=opened["id"])
     if opened["scopes"] is not None:
         given = tuple(opened["scopes"].split())
-        caller = Caller(opened["account_id"], now_us, opened["id"], given, opened["expires_wall_us"])
+        caller = Caller(opened["account_id"], now_us, opened["id"], given, opened["expires_wall_us"], opened["id"])
         caller.require(bearer.needs)
     if opened["suspended_at_us"] is not None and not bearer.while_suspended:
         raise AccountSuspended
@@ -146,35 +147,44 @@ def until_expiry_s(request: Request, caller: Caller) -> float:
 
 async def write(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
     """Run `fn` in a write transaction, at most once per Idempotency-Key; return when it is durable."""
-    action = _action(request, bearer(request), body)
-    return await runtime_of(request).db.write(lambda tx: action(tx, fn))
+    return await _write(request, bearer(request), fn, body=body)
 
 
 async def write_anonymous(request: Request, fn: Callable[[Tx, Caller], T], *, body: bytes) -> T | StoredResponse:
     """Like `write`, for a caller without a token, who is NOBODY."""
-    action = _action(request, None, body)
-    return await runtime_of(request).db.write(lambda tx: action(tx, fn))
+    return await _write(request, None, fn, body=body)
 
 
-def _action(request: Request, given: Bearer | None, body: bytes) -> Callable[[Tx, Callable[[Tx, Caller], Any]], Any]:
-    """Return a function that runs another for the caller, applying the request's Idempotency-Key."""
-    runtime, key = runtime_of(request), _key(request)
+async def _write(
+    request: Request, given: Bearer | None, fn: Callable[[Tx, Caller], T], *, body: bytes
+) -> T | StoredResponse:
+    """Run `fn` for the caller, applying the request's Idempotency-Key, and note the request."""
+    runtime, key, done = runtime_of(request), _key(request), request_log.Done()
     fingerprint = b"" if key is None else _fingerprint(request, body)
+    is_recorded = request_log.is_recorded(request)
 
-    def run(tx: Tx, fn: Callable[[Tx, Caller], Any]) -> Any:
+    def run(tx: Tx) -> Any:
         caller = Caller(money.NOBODY, runtime.clock.now_us(tx)) if given is None else caller_of(tx, runtime, given)
-        if key is None:
+        done.account_id, done.token_id, done.changes = caller.account_id, caller.own_token_id, None
+
+        def act(tx: Tx) -> Any:
+            done.changes = tx.changes = {} if is_recorded else None
             return fn(tx, caller)
+
+        if key is None:
+            return act(tx)
         return run_idempotent(
             tx,
             account_id=caller.account_id,
             key=_key_of(caller, key),
             fingerprint=fingerprint,
             wall_us=runtime.clock.wall_us(),
-            action=lambda tx: fn(tx, caller),
+            action=act,
         )
 
-    return run
+    found: T | StoredResponse = await runtime.db.write(run)
+    request_log.note_success(request, found, done)
+    return found
 
 
 def _key(request: Request) -> str | None:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from dtmf_server.cli.answer_text import as_json
 from dtmf_server.cli.audit import action_json, action_line
 from dtmf_server.core.timestamps import iso
 from dtmf_server.operations.find_account import Report
+from dtmf_server.operations.stored_data import StoredData
 from dtmf_server.storage.db import Row
 
 
@@ -51,6 +53,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "invoices": [_invoice(row) for row in report.invoices],
         "networks": [network.hex() for network in report.networks],
         "actions": [action_json(row) for row in report.actions],
+        "stored": as_json(report.stored),
     }
 
 
@@ -118,6 +121,13 @@ def report_lines(report: Report) -> Iterator[str]:
     yield from _list("last invoices", [*invoices])
     yield from _list("networks of unpaid addresses, as keyed hashes", found["networks"])
     yield from _list("last operator actions", [action_line(row) for row in report.actions])
+    yield from _list("stored about this account", [_stored_line(each) for each in report.stored if each.count])
+
+
+def _stored_line(stored: StoredData) -> str:
+    more = " or more" if stored.is_more else ""
+    oldest = "" if stored.oldest_at_us is None else f", the oldest of {iso(stored.oldest_at_us)}"
+    return f"{stored.data}: {stored.count}{more}{oldest}"
 
 
 def _restrictions(token: dict[str, Any]) -> str:

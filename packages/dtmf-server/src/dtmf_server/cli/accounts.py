@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dtmf_server.cli import account_actions, account_money, audit, operator
+from dtmf_server.cli import account_actions, account_lists, account_money, audit, operator
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
@@ -34,6 +34,7 @@ def add(commands: Commands, command: Command) -> None:
         help="only accounts with unpaid addresses requested from this network; `accounts show` prints the hash",
     )
     audit.add_limit(listing)
+    account_lists.add(actions, command)
     show = command(actions, "show", _show, "find an account, and show what is stored about it, except message texts")
     show.add_argument(
         "what",

@@ -1,4 +1,4 @@
-"""`dtmf-server audit list`: shows what operators did."""
+"""`dtmf-server audit list|show`: shows what operators did."""
 
 import argparse
 import contextlib
@@ -25,6 +25,9 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     listing.add_argument("--account", type=row_id, metavar="ID", help="only actions that concern this account")
     listing.add_argument("--before", type=row_id, default=_NEWEST, metavar="ID", help="only actions with lower IDs")
     add_limit(listing)
+    showing = command(actions, "show", show_command, "show one action; exit 1 if there is none with this ID")
+    showing.add_argument("id", type=row_id, metavar="ID", help="its ID in the list")
+    showing.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def add_limit(command: argparse.ArgumentParser) -> None:
@@ -74,6 +77,21 @@ def list_command(options: argparse.Namespace, configuration: Config) -> int:
     if has_more:
         print_line(f"older actions: dtmf-server audit list --before {rows[-1]['id']}")
     return 0
+
+
+def show_command(options: argparse.Namespace, configuration: Config) -> int:
+    """Show one action. Returns the exit status."""
+    from dtmf_server.storage import operator_actions  # noqa: PLC0415 - only where it is used
+    from dtmf_server.storage.open import open_database  # noqa: PLC0415 - the same
+
+    with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
+        rows = db.read_blocking(lambda tx: operator_actions.newest(tx, before=options.id + 1, limit=1))
+    found = next((row for row in rows if row["id"] == options.id), None)
+    if options.json:
+        print_line(json.dumps({"action": action_json(found) if found else None}))
+    else:
+        print_line(action_line(found) if found else f"there is no action {options.id}")
+    return 0 if found else 1
 
 
 def action_json(row: Any) -> dict[str, Any]:

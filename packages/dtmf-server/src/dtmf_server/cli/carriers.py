@@ -14,11 +14,12 @@ from dtmf_server.carriers.registry import find
 from dtmf_server.cli import canary, health_text, rate_text
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.output import print_line
+from dtmf_server.cli.speed_text import speed_json, speed_line
 from dtmf_server.cli.stray_text import stray_lines
 from dtmf_server.config import Config, warnings
 from dtmf_server.core.hosts import is_loopback
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import address_gap, carrier_health, strays, supply_status
+from dtmf_server.operations import address_gap, carrier_health, carrier_speed, strays, supply_status
 from dtmf_server.operations.lightning_health import LightningHealth, health
 from dtmf_server.runtime.clock import wall_us
 from dtmf_server.runtime.lightning_text import fault_text as fault_of_lightning
@@ -37,6 +38,7 @@ def carriers(db: Database) -> tuple[int, list[str]]:
     links = db.read_blocking(lambda tx: carrier_health.links(tx, wall_us=now_us))
     lines = [link_line(link, wall_us=now_us) for link in links] or ["no carrier has been started with this database"]
     is_up = all(link.is_up for link in links)
+    lines += [speed_line(each) for each in db.read_blocking(partial(carrier_speed.speeds, wall_us=now_us))]
     lines += canary.result_lines(db.read_blocking(canaries.results))
     return (0 if is_up else 1), [*lines, *stray_lines(db.read_blocking(strays.latest))]
 
@@ -52,6 +54,7 @@ def carriers_json(db: Database, configuration: Config) -> tuple[int, dict[str, A
             {"name": each.name, "kind": each.kind, "caught_up_at": _time(caught_up.get(each.name))}
             for each in configuration.carrier
         ],
+        "answers": [speed_json(each) for each in db.read_blocking(partial(carrier_speed.speeds, wall_us=now_us))],
         "canaries": canary.results_json(db.read_blocking(canaries.results)),
         "strays": [
             {
@@ -113,7 +116,8 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     found += health_text.gap_complaints(gap)
     in_doubt = db.read_blocking(carrier_health.count_in_doubt)
     cheap = db.read_blocking(partial(supply_status.cheap, rules=settings_of(configuration).supply))
-    warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt)]
+    slow = db.read_blocking(partial(carrier_speed.slow_now, wall_us=wall_us()))
+    warned = [*warnings(configuration), *cheap, *health_text.doubt_lines(in_doubt), *map(speed_line, slow)]
     if configuration.mode == "production":
         since_us = db.read_blocking(instance.unprotected_since_us)
         warned += health_text.backup_lines(since_us, wall_us=wall_us())

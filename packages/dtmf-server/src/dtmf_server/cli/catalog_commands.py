@@ -1,4 +1,4 @@
-"""`dtmf-server groups list|set`, `numbers list|retire` and `prices show|set`."""
+"""`dtmf-server groups list|set`, `numbers list|retire|explain` and `prices show|set`."""
 
 import argparse
 import contextlib
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import TypeAlias
 
-from dtmf_server.cli import confirm, operator
+from dtmf_server.cli import confirm, explanations, operator
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import free_lines
 from dtmf_server.cli.output import print_line
@@ -51,6 +51,7 @@ def _add_numbers(actions: Commands, command: NewCommand) -> None:
     retiring = command(actions, "retire", retire, text)
     retiring.add_argument("numbers", nargs="+", metavar="NUMBER", help="a number like +447700900000")
     retiring.add_argument("--json", action="store_true", help="print one JSON object")
+    explanations.add_to_numbers(actions, command)
     operator.add_options(retiring)
 
 

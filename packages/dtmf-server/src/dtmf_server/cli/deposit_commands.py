@@ -1,17 +1,15 @@
 """The operator's commands about deposits; they query the database and the node."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from dtmf_server.cli.explain_text import explanation_lines, invoice_lines
 from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.money import SUSPENSE
 from dtmf_server.core.timestamps import iso
-from dtmf_server.operations import audit, explain_deposit, explain_invoice, suspense
+from dtmf_server.operations import audit, suspense
 from dtmf_server.operations.audit import By
 from dtmf_server.payments.bitcoin.bitcoind import CoreChain
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
@@ -23,7 +21,6 @@ from dtmf_server.storage.db import Tx
 from dtmf_server.workers.chain_follower import own_scripts, poll
 
 PAGE = 500
-_OUTPOINT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
 
 
 def list_deposits(runtime: Runtime, *, suspense_only: bool) -> None:
@@ -70,13 +67,6 @@ def _list_payments(runtime: Runtime) -> None:
         after = rows[-1]["id"]
 
 
-def _explain_payment(runtime: Runtime, payment_hash: str) -> int:
-    """Print what is known of a Lightning payment; return 1 if nothing is."""
-    found = runtime.db.read_blocking(lambda tx: explain_invoice.explain(tx, payment_hash))
-    print("\n".join(invoice_lines(found)) if found else "No invoice with this payment hash is known.")
-    return 0 if found else 1
-
-
 def assign(runtime: Runtime, address: str, to: str, *, by: By) -> None:
     """Assign an address in suspense to the account of the other address. Raises Refusal."""
     moved = runtime.db.write_blocking(
@@ -111,52 +101,6 @@ def ask_rescan(runtime: Runtime, height: int, *, by: By) -> None:
     print(
         f"blocks {height} to {tip['height']} will be read again as soon as the service runs; nothing is credited twice"
     )
-
-
-def explain_outpoint(runtime: Runtime, outpoint: str) -> int:
-    """Print what is known of `txid:vout`, or of a payment hash; return 1 if nothing is. Raises CannotStart for anything
-    else."""
-    if re.fullmatch("[0-9a-f]{64}", outpoint):
-        return _explain_payment(runtime, outpoint)
-    parts = _OUTPOINT.fullmatch(outpoint)
-    if parts is None:
-        raise CannotStart(
-            f"{outpoint!r} is not an outpoint: use the transaction ID, a colon and the output number,"
-            " or a Lightning payment hash"
-        )
-    txid, vout = parts[1], int(parts[2])
-    depths = runtime.settings.confirmations
-    found = runtime.db.read_blocking(lambda tx: explain_deposit.explain(tx, txid, vout, depths=depths))
-    if found is not None:
-        print("\n".join(explanation_lines(found)))
-        return 0
-    print("No deposit with this outpoint is known.")
-    if runtime.settings.node is not None:
-        print(_node_says(runtime, txid, vout))
-    return 1
-
-
-def _node_says(runtime: Runtime, txid: str, vout: int) -> str:
-    """Describe what the node knows of an outpoint that is not in the database."""
-
-    async def ask() -> str:
-        async with open_chain(runtime) as chain:
-            output = await chain.output(txid, vout)
-        if output is None:
-            return "The node has no such unspent output, neither in a block nor in its mempool."
-        paid, depth = output
-        if not await own_scripts(runtime, {paid.script_pubkey}):
-            return f"The node has it: {paid.amount} satoshis, {depth} confirmations, to an address of someone else."
-        return (
-            f"It pays {paid.amount} satoshis to an address of this service with {depth} confirmations but is not"
-            " recorded: check that the service is running and following the chain;"
-            " `dtmf-server deposits rescan --from HEIGHT` reads its block again."
-        )
-
-    try:
-        return asyncio.run(ask())
-    except ChainUnavailable as error:
-        return f"The node could not be queried: {error}."
 
 
 def restore(runtime: Runtime, *, descriptor: str, gap: int, index: int, from_height: int | None) -> None:

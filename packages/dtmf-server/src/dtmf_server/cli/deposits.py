@@ -23,8 +23,12 @@ def add(commands: Commands, command: Callable[[Commands, str, object, str], argp
     listing = command(actions, "list", _deposits, "list every deposit, oldest first")
     listing.add_argument("--suspense", action="store_true", help="only deposits whose owner is not known")
     listing.set_defaults(action="list")
-    explain = command(actions, "explain", _deposits, "explain the state of one output or Lightning payment")
-    explain.add_argument("outpoint", metavar="TXID:VOUT", help="an output, or the payment hash of an invoice")
+    text = "explain whether a transaction or Lightning payment arrived, and its state; exit 1 if nothing is known"
+    explain = command(actions, "explain", _deposits, text)
+    explain.add_argument(
+        "outpoint", metavar="TXID", help="a transaction ID, an output (TXID:VOUT), or the payment hash of an invoice"
+    )
+    explain.add_argument("--json", action="store_true", help="print one JSON object")
     explain.set_defaults(action="explain")
     assign = command(
         actions,
@@ -83,13 +87,13 @@ def _count(text: str) -> int:
 
 
 def _deposits(options: argparse.Namespace, configuration: Config) -> int:
-    from dtmf_server.cli import deposit_commands, skip_commands  # noqa: PLC0415 - the same
+    from dtmf_server.cli import deposit_commands, explain_payment, skip_commands  # noqa: PLC0415 - the same
     from dtmf_server.server import startup  # noqa: PLC0415 - only where it is used
 
     runtime = startup.attach_runtime(configuration, require_current_schema(options, configuration))
     with contextlib.closing(runtime.db):
         if options.action == "explain":
-            return deposit_commands.explain_outpoint(runtime, options.outpoint)
+            return explain_payment.explain(runtime, options.outpoint, json_=options.json)
         if options.action == "rescan":
             deposit_commands.ask_rescan(runtime, options.from_height, by=operator.acting(options))
         elif options.action == "skip":

@@ -31,7 +31,7 @@ from dtmf_server.storage.open import open_database
 FILE_MAX = 64 << 20
 _HELP = {
     "groups": "list, change or import groups",
-    "numbers": "list, retire or import numbers",
+    "numbers": "list, explain, retire or import numbers",
     "prices": "show, change or import prices",
 }
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"

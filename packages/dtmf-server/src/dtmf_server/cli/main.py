@@ -16,6 +16,7 @@ from dtmf_server.cli import (
     completion,
     configuration_commands,
     deposits,
+    explanations,
     imports,
     init,
     journal,
@@ -23,6 +24,7 @@ from dtmf_server.cli import (
     operator_commands,
     phones,
     privacy,
+    requests,
     supply,
 )
 from dtmf_server.cli import trace as traces
@@ -95,12 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add(commands, _command)
     audit.add(commands, _command)
     deposits.add(commands, _command)
+    explanations.add(commands, _command)
     init.add(commands, _command)
     configuration_commands.add(commands)
     imports.add(commands, _command)
     money_commands.add(commands, _command)
     operator_commands.add(commands, _command)
     privacy.add(commands, _command)
+    requests.add(commands, _command)
     journal.add(commands, _command)
     supply.add(commands, _command)
     _add_carriers(commands)

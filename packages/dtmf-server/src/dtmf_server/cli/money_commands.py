@@ -19,7 +19,7 @@ from dtmf_server.core.errors import CannotStart
 from dtmf_server.core.number_supply import price_text
 from dtmf_server.core.units import DAY_US
 from dtmf_server.operations import money
-from dtmf_server.operations.money import GroupDay, Position
+from dtmf_server.operations.money import GroupDay, GroupTotal, Position
 from dtmf_server.payments.bitcoin.chain import ChainUnavailable
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.server.startup import attach_runtime
@@ -138,14 +138,34 @@ def _show(position: Position, days: Sequence[GroupDay], *, onchain: int | None, 
     print_line("")
     print_line(f"{'day':<11} {'group':<20} {'rentals':>8} {'SMS':>8} {'revenue':>12} {'cost':>12} {'margin':>12}")
     for each in days:
-        cost = "unknown" if each.cost_sats is None else f"{each.cost_sats:,}"
-        margin = "unknown" if each.margin_sats is None else f"{each.margin_sats:,}"
+        cost, margin = _known(each.cost_sats), _known(each.margin_sats)
         print_line(
             f"{day_name(each.day):<11} {each.group_id:<20} {each.rentals:>8,} {each.messages:>8,} {each.revenue_sats:>12,}"
             f" {cost:>12} {margin:>12}"
         )
     if not days:
         print_line("no group earned or cost anything")
+        return
+    _show_totals(money.group_totals(days), several_days=len({each.day for each in days}) > 1)
+
+
+def _show_totals(totals: Sequence[GroupTotal], *, several_days: bool) -> None:
+    """Print the sums of each group, and which groups lose money."""
+    if several_days:
+        print_line("")
+        for each in totals:
+            print_line(
+                f"{'total':<11} {each.group_id:<20} {each.rentals:>8,} {each.messages:>8,} {each.revenue_sats:>12,}"
+                f" {_known(each.cost_sats):>12} {_known(each.margin_sats):>12}"
+            )
+    losing = [f"{each.group_id} ({each.margin_sats:,})" for each in totals if each.is_loss]
+    print_line(f"groups that lose money: {', '.join(losing) or 'none'}")
+    if unknown := [each.group_id for each in totals if each.margin_sats is None]:
+        print_line(f"not known, because no rate is known for their costs: {', '.join(unknown)}")
+
+
+def _known(sats: int | None) -> str:
+    return "unknown" if sats is None else f"{sats:,}"
 
 
 def _as_json(position: Position, days: Sequence[GroupDay], *, onchain: int | None, held: int) -> dict[str, Any]:
@@ -154,6 +174,7 @@ def _as_json(position: Position, days: Sequence[GroupDay], *, onchain: int | Non
         "onchain_found_sats": onchain,
         "held_sats": held,
         "is_covered": position.owed_sats <= held,
+        "groups": [{**msgspec.to_builtins(each), "loses_money": each.is_loss} for each in money.group_totals(days)],
         "days": [
             {
                 **msgspec.to_builtins(each),

@@ -60,6 +60,12 @@ def items(configuration: Config) -> Iterator[Item]:
     yield Item("forwarding numbers and webhook URLs", "renters", UNTIL_DELETED)
     hours = retention.IDEMPOTENCY_KEPT_US // HOUR_US
     yield Item("answers to requests with an Idempotency-Key", "renters", f"{hours} hours")
+    if request_days := configuration.retention.request_days:
+        yield Item(
+            "records of API requests: operation, token, status, and the IDs of what changed; no texts",
+            "renters, as account numbers",
+            f"{request_days} days, or until the account is deleted",
+        )
     idle, most = sign_in.IDLE_US // DAY_US, sign_in.SESSION_MAX_US // DAY_US
     yield Item("sessions of the website", "renters", f"{idle} days after the last visit, {most} days at most")
     yield Item("sign-in links", "renters", f"{sign_in.LINK_US // HOUR_US} hours")

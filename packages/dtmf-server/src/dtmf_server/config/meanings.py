@@ -48,6 +48,7 @@ MEANINGS: dict[str, str] = {
     "signup.mode": "Who may open an account: anyone, or only the operator (`dtmf-server accounts open`).",
     "signup.paid": "Whether anyone can open an account by a Lightning payment, whatever `signup.mode` is. Needs `[lightning]`.",
     "retention.message_days": "How long texts are stored after their rental ends.",
+    "retention.request_days": "How long the record of an API request that writes is stored, for `requests show`; 0: none is.",
     "rest.hours": "How long a number is reserved for its last renter before others can rent it.",
     "limits.requests_per_second": "How many requests per second one token or address may make in the long run.",
     "limits.request_burst": "How many requests one token or address may make at once.",

@@ -167,9 +167,10 @@ class Signup(Section, frozen=True):
 
 
 class Retention(Section, frozen=True):
-    """How long messages are stored after their rental has ended."""
+    """How long messages are stored after their rental has ended, and how long the record of an API request."""
 
     message_days: Annotated[int, Meta(ge=0, le=36_500, description="whole days from 0 to 36500")] = 30
+    request_days: Annotated[int, Meta(ge=0, le=3650, description="whole days from 0 to 3650")] = 30
 
 
 class Rest(Section, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
-from dtmf_server.operations import carrier_health, lightning_health
+from dtmf_server.operations import carrier_health, carrier_speed, lightning_health
 from dtmf_server.storage import alerts, chain, delivery_log, instance, numbers
 from dtmf_server.storage.db import Row, Tx
 
@@ -23,6 +23,7 @@ BACKUP_AGE_MAX_US = 2 * DAY_US
 RULES = {
     "DTMFWorkerFailing": (5 * MINUTE_US, "page"),
     "DTMFCarrierLinkDown": (10 * MINUTE_US, "page"),
+    "DTMFCarrierSlow": (10 * MINUTE_US, "ticket"),
     "DTMFMessagesInDoubt": (30 * MINUTE_US, "ticket"),
     "DTMFNoFreeNumbers": (30 * MINUTE_US, "ticket"),
     "DTMFChainNotFollowed": (10 * MINUTE_US, "page"),
@@ -61,6 +62,9 @@ def _of_process(around: Surroundings) -> Iterator[tuple[Key, str]]:
 def _of_messages(tx: Tx, around: Surroundings) -> Iterator[tuple[Key, str]]:
     for link in carrier_health.faults(tx, wall_us=around.wall_us):
         yield ("DTMFCarrierLinkDown", link.link), f"The link {link.link} is down: dtmf-server doctor has the reason"
+    for speed in carrier_speed.slow_now(tx, wall_us=around.wall_us):
+        text = f"The carrier {speed.carrier} answers slowly: dtmf-server carriers has the times"
+        yield ("DTMFCarrierSlow", speed.carrier), text
     in_doubt = delivery_log.standing(tx, now_us=around.now_us)["in_doubt"]
     if in_doubt > IN_DOUBT_MAX:
         yield ("DTMFMessagesInDoubt", ""), f"{in_doubt} SMS were submitted to a carrier that has not answered"

@@ -7,7 +7,9 @@ from dtmf_server.core.deposit_rules import ConfirmationTiers, confirmations, req
 from dtmf_server.operations.deposit import exposed_of
 from dtmf_server.storage import chain, deposits, transfers
 from dtmf_server.storage import chain as stored_chain
-from dtmf_server.storage.db import Tx
+from dtmf_server.storage.db import Row, Tx
+
+OUTPUTS_MAX = 100  # of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Confirmations:
 class Explanation:
     """A deposit: its address, status and bookings, and what may prevent it from being credited."""
 
+    outpoint: str
     amount_sats: int
     address: str
     descriptor_index: int
@@ -48,12 +51,21 @@ class Explanation:
 def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> Explanation | None:
     """Return what is known of a deposit, or None if it was never seen."""
     deposit = deposits.by_outpoint(tx, txid, vout)
-    if deposit is None:
-        return None
+    return None if deposit is None else _explanation(tx, deposit, depths=depths)
+
+
+def explain_transaction(tx: Tx, txid: str, *, depths: ConfirmationTiers) -> list[Explanation]:
+    """Return what is known of the deposits of a transaction, in the order of its outputs; at most OUTPUTS_MAX."""
+    return [_explanation(tx, row, depths=depths) for row in deposits.of_txid(tx, txid, limit=OUTPUTS_MAX)]
+
+
+def _explanation(tx: Tx, deposit: Row, *, depths: ConfirmationTiers) -> Explanation:
+    outpoint = f"{deposit['txid']}:{deposit['vout']}"
     address = deposits.address_by_id(tx, deposit["address_id"])
     may_be_unread = deposit["status"] in ("gone", "pending") and deposit["height"] is None
     state = chain.load(tx)
     return Explanation(
+        outpoint=outpoint,
         amount_sats=deposit["amount"],
         address=address["address"],
         descriptor_index=address["descriptor_index"],
@@ -65,7 +77,7 @@ def explain(tx: Tx, txid: str, vout: int, *, depths: ConfirmationTiers) -> Expla
         ),
         bookings=[
             Booking(row["id"], row["kind"], row["amount"])
-            for row in transfers.of_reference(tx, deposit["account_id"], f"{txid}:{vout}")
+            for row in transfers.of_reference(tx, deposit["account_id"], outpoint)
         ],
         never_read=[(row["from_height"], row["to_height"]) for row in deposits.skipped(tx)] if may_be_unread else [],
         trouble=(state["last_error"] or None) if state is not None else None,

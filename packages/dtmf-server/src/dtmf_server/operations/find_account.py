@@ -1,11 +1,13 @@
 """Finds an account by any identifier that a customer has, and reports what is stored about it, except message texts."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dtmf_server.core.errors import Refusal
-from dtmf_server.operations import account
+from dtmf_server.operations import account, stored_data
 from dtmf_server.operations.account import Usage
+from dtmf_server.operations.stored_data import StoredData
 from dtmf_server.storage import accounts, deposits, invoices, numbers, operator_actions, rental_lists, tokens, transfers
 from dtmf_server.storage.db import Row, Tx
 
@@ -89,6 +91,7 @@ class Report:
     invoices: list[Row]
     networks: list[bytes]
     actions: list[Row]
+    stored: Sequence[StoredData]
 
 
 def report(tx: Tx, account_id: int, *, now_us: int, wall_us: int) -> Report:
@@ -108,4 +111,5 @@ def report(tx: Tx, account_id: int, *, now_us: int, wall_us: int) -> Report:
         invoices.newest_of_account(tx, account_id, limit=SHOWN_MAX),
         deposits.networks_of(tx, account_id),
         operator_actions.newest_of_account(tx, account_id, before=_BEYOND, limit=SHOWN_MAX),
+        stored_data.of_account(tx, account_id),
     )

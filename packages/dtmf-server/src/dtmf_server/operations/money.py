@@ -1,6 +1,6 @@
 """The money of the service: what it owes and holds, and what each group earned and cost. Read-only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -72,6 +72,46 @@ class Day(Struct, frozen=True, kw_only=True):
     @property
     def margin_sats(self) -> int | None:
         return None if self.cost_sats is None else self.revenue_sats - self.cost_sats
+
+
+class GroupTotal(Struct, frozen=True, kw_only=True):
+    """Revenue, cost and margin of a group over several days. `cost_sats` and `margin_sats` are None if the cost of one day
+    is not known in satoshis."""
+
+    group_id: str
+    rentals: int
+    messages: int
+    revenue_sats: int
+    cost_sats: int | None
+    margin_sats: int | None
+
+    @property
+    def is_loss(self) -> bool:
+        """True if the group cost more than it earned."""
+        return self.margin_sats is not None and self.margin_sats < 0
+
+
+def group_totals(days: Iterable[GroupDay]) -> list[GroupTotal]:
+    """Return the sums of each group over all days: the lowest margin first, unknown ones last."""
+    by_group: dict[str, list[GroupDay]] = {}
+    for each in days:
+        by_group.setdefault(each.group_id, []).append(each)
+    totals = []
+    for group_id, of_group in by_group.items():
+        revenue = sum(each.revenue_sats for each in of_group)
+        costs = [each.cost_sats for each in of_group if each.cost_sats is not None]
+        cost = sum(costs) if len(costs) == len(of_group) else None
+        totals.append(
+            GroupTotal(
+                group_id=group_id,
+                rentals=sum(each.rentals for each in of_group),
+                messages=sum(each.messages for each in of_group),
+                revenue_sats=revenue,
+                cost_sats=cost,
+                margin_sats=None if cost is None else revenue - cost,
+            )
+        )
+    return sorted(totals, key=lambda one: (one.margin_sats is None, one.margin_sats or 0, one.group_id))
 
 
 def position(tx: Tx) -> Position:

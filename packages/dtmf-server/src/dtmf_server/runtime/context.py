@@ -13,6 +13,7 @@ from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
 from dtmf_server.runtime.clock import Clock
+from dtmf_server.runtime.request_log import RequestLog
 from dtmf_server.storage.db import Database
 
 Network = IPv4Network | IPv6Network
@@ -36,6 +37,7 @@ class Settings:
     paid_signup: bool = False  # whether a Lightning payment opens an account
     cooldown_us: int = DAY_US  # cooldown: how long only the last renter can rent a number again
     retention_us: int = 30 * DAY_US
+    request_retention_us: int = 30 * DAY_US  # how long the record of an API request is stored; 0: not recorded
     daily_limit: int | None = None  # messages that an account may send within 24 hours
     confirmations: ConfirmationTiers = ((0, 2),)
     network: str | None = "simulated"  # the chain that is followed; None: no deposits
@@ -99,4 +101,5 @@ class Runtime:
     traces: Mapping[str, Trace] = field(default_factory=dict)  # the recorder of each carrier's traffic
     invoices: InvoiceCreator | None = None  # None: no Lightning
     rates: Rates | None = None  # None: amounts in satoshis only
+    request_log: RequestLog = field(default_factory=RequestLog)
     folder: Path | None = None  # of the SQLite file; None: the database is on a server

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dtmf_server.core.units import SECOND_US
-from dtmf_server.operations import lightning_health
+from dtmf_server.operations import carrier_speed, lightning_health
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import accounts, carriers, delivery_log, deposits, instance, numbers, strays
 from dtmf_server.storage import chain as stored_chain
@@ -201,6 +201,7 @@ class _Links(Collector):
 
     def collect(self) -> Iterator[Any]:
         """Yield a sample for each link."""
+        yield from self._speeds()
         rows = self._reader.submit(self._runtime.db.read_blocking, carriers.links).result()
         for name, text, value in (
             ("dtmf_carrier_link_up", "Whether the link is bound", lambda row: int(row["state"] == "bound")),
@@ -223,6 +224,23 @@ class _Links(Collector):
                 if (figure := value(row)) is not None:  # a link that was never heard from has no such time
                     family.add_metric([row["carrier"], row["link"]], figure)
             yield family
+
+    def _speeds(self) -> Iterator[Any]:
+        """Yield how fast each carrier answered in the last hour with enough answers."""
+        wall_us = self._runtime.clock.wall_us()
+
+        def look(tx: Tx) -> Any:
+            slow = {each.carrier for each in carrier_speed.slow_now(tx, wall_us=wall_us)}
+            return {
+                each.carrier: (each.now_ms, each.carrier in slow) for each in carrier_speed.speeds(tx, wall_us=wall_us)
+            }
+
+        found = self._reader.submit(self._runtime.db.read_blocking, look).result()
+        text = "Median time to answer a submit, of the last hour with 5 answers"
+        medians = {carrier: ms / 1000 for carrier, (ms, _) in found.items()}
+        yield _by_label("dtmf_carrier_submit_median_seconds", text, "carrier", medians)
+        slow = {carrier: int(is_slow) for carrier, (_, is_slow) in found.items()}
+        yield _by_label("dtmf_carrier_slow", "1 if the carrier answers slowly now", "carrier", slow)
 
 
 def collectors(runtime: Runtime) -> list[Collector]:

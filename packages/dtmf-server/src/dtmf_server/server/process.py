@@ -43,9 +43,10 @@ from dtmf_server.workers.delivery_worker import DeliveryWorker
 from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.invoice_watcher import InvoiceWatcher
 from dtmf_server.workers.meter import run_meter
+from dtmf_server.workers.request_log import run_request_log
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
 from dtmf_server.workers.supply import run_supply
-from dtmf_server.workers.traces import run_traces, running_traces
+from dtmf_server.workers.traces import run_traces, running_beside_api
 from dtmf_server.workers.waiting import wait_for
 
 Diagnose = Callable[[], tuple[list[str], list[str]]]
@@ -171,6 +172,7 @@ def _workers(
         "supply": singleton(
             db, "supply", lambda: run_supply(runtime, {carrier.name: carrier for carrier in carriers}, guard)
         ),
+        "requests": partial(run_request_log, runtime),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),
         **({"alerts": singleton(db, "alerts", partial(run_alerts, runtime, alerts))} if alerts else {}),
         **({"traces": partial(run_traces, runtime)} if runtime.traces else {}),
@@ -262,7 +264,7 @@ def serve(
     console: tuple[Server, socket.socket] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then finish what is in progress. `ready` is called once signals are handled."""
-    running = running_workers(runtime, carriers) if workers else running_traces(runtime)
+    running = running_workers(runtime, carriers) if workers else running_beside_api(runtime)
     gc.collect()
     gc.freeze()  # what is loaded lives as long as the process; scanning it again would delay requests
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

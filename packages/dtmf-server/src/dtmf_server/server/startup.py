@@ -218,6 +218,7 @@ def settings_of(config: Config) -> Settings:
         paid_signup=config.signup.paid,
         cooldown_us=round(config.rest.hours * HOUR_US),
         retention_us=round(config.retention.message_days * DAY_US),
+        request_retention_us=config.retention.request_days * DAY_US,
         daily_limit=None if is_sandbox else config.limits.sends_per_day,
         confirmations=(
             (0, bitcoin.confirmations),

@@ -82,13 +82,20 @@ def erase(tx: Tx, account_id: int, place: Row, *, now_us: int, limit: int) -> in
 
 
 def _erase_answers(tx: Tx, account_id: int, limit: int) -> int:
-    """Run the last step: delete stored responses. After that the deletion is done."""
+    """Run the last step: delete stored responses and the records of requests. After that the deletion is done."""
     done = tx.run(
         "DELETE FROM idempotency WHERE account_id = :account_id AND key IN"
         " (SELECT key FROM idempotency WHERE account_id = :account_id LIMIT :limit)",
         account_id=account_id,
         limit=limit,
     )
+    if done < limit:
+        done += tx.run(
+            "DELETE FROM api_requests WHERE id IN"
+            " (SELECT id FROM api_requests WHERE account_id = :account_id ORDER BY id LIMIT :limit)",
+            account_id=account_id,
+            limit=limit - done,
+        )
     if done < limit:
         tx.run("DELETE FROM closings WHERE account_id = :account_id", account_id=account_id)
         tx.notify("erased")

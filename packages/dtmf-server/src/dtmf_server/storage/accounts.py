@@ -135,6 +135,7 @@ def add(tx: Tx, *, now_us: int) -> int:
         now_us=now_us,
     )
     assert row is not None
+    tx.note("accounts", [row["id"]])
     return int(row["id"])
 
 

@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 class Tx:
     """A transaction: PostgreSQL statements with `:name` parameters (see dialect.py); rows are read by column name."""
 
-    __slots__ = ("_cursor", "_dialect", "lease", "leased", "topics")
+    __slots__ = ("_cursor", "_dialect", "changes", "lease", "leased", "topics")
 
     def __init__(self, dialect: Dialect, cursor: Any, lease: Lease | None = None) -> None:
         self._dialect = dialect
@@ -31,6 +31,7 @@ class Tx:
         self.lease = lease  # what may be leased here; None: this process does not deliver, or has no room
         self.leased: list[Any] = []
         self.topics: set[str] = set()
+        self.changes: dict[str, list[int]] | None = None  # IDs noted, by table; None: not wanted
 
     def all(self, statement: str, **parameters: Any) -> list[Row]:
         """Return every row of the result."""
@@ -67,7 +68,9 @@ class Tx:
 
     def insert_returning_ids(self, table: Table, columns: tuple[str, ...], rows: Rows) -> Sequence[int]:
         """Insert all rows at once and return their IDs, ascending. Lock the account first if their order matters."""
-        return self._dialect.insert_returning_ids(self._cursor, table, columns, rows) if rows else ()
+        ids = self._dialect.insert_returning_ids(self._cursor, table, columns, rows) if rows else ()
+        self.note(table.name, ids)
+        return ids
 
     def update(self, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
         """Update all rows at once; the first column is the key."""
@@ -86,7 +89,15 @@ class Tx:
 
     def allocate_ids(self, table: Table, count: int) -> Sequence[int]:
         """Return IDs for new rows, ascending. Lock the account first if their order matters."""
-        return self._dialect.allocate_ids(self._cursor, table, count) if count else ()
+        ids = self._dialect.allocate_ids(self._cursor, table, count) if count else ()
+        self.note(table.name, ids)
+        return ids
+
+    def note(self, table: str, ids: Sequence[int]) -> None:
+        """Note rows that the transaction creates or changes, for the record of an API request. Rows whose IDs it allocates
+        are noted by themselves."""
+        if self.changes is not None and ids:
+            self.changes.setdefault(table, []).extend(ids)
 
     def resync_sequences(self, tables: Sequence[Table]) -> None:
         """Make new IDs continue after the highest ID of each table."""

@@ -162,6 +162,7 @@ def replay(tx: Tx, delivery_id: int, *, now_us: int) -> None:
     """Queue a delivery again, whatever its state, and restart its retry schedule. If an attempt is in progress, its
     worker keeps the delivery, so that it is not posted twice at the same time."""
     tx.run(f"{REPLAY} WHERE id = :id", id=delivery_id, now_us=now_us)
+    tx.note("deliveries", [delivery_id])
     tx.notify("deliveries")
 
 

@@ -137,6 +137,7 @@ def add_address(
         used=False,
         network=network,
     )
+    tx.note("addresses", [descriptor_index])
 
 
 def address(tx: Tx, address: str) -> Row | None:
@@ -245,6 +246,11 @@ def deposits_of(tx: Tx, account_id: int) -> list[Row]:
 def by_outpoint(tx: Tx, txid: str, vout: int) -> Row | None:
     """Return one deposit."""
     return tx.one("SELECT * FROM deposits WHERE txid = :txid AND vout = :vout", txid=txid, vout=vout)
+
+
+def of_txid(tx: Tx, txid: str, *, limit: int) -> list[Row]:
+    """Return the deposits of a transaction, in the order of its outputs."""
+    return tx.all("SELECT * FROM deposits WHERE txid = :txid ORDER BY vout LIMIT :limit", txid=txid, limit=limit)
 
 
 def add(

@@ -5,13 +5,13 @@ from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.ledger_audit import cost_of
 
-_LIVE = (
+LIVE = (
     "started_at_us < :until_us AND id IN (SELECT id FROM rentals WHERE ended_at_us IS NULL"
     " UNION ALL SELECT id FROM rentals WHERE ended_at_us >= :ended_from_us)"
 )
 
 
-def _minutes_by(at_us: str) -> str:
+def minutes_by(at_us: str) -> str:
     """Return the SQL for the minutes of a rental that started before an instant."""
     begun = f"(({at_us}) - started_at_us - 1) / {MINUTE_US} + 1"
     return (
@@ -27,8 +27,8 @@ def rentals(tx: Tx, *, from_us: int, until_us: int) -> list[Row]:
         f" CAST(sum(({cost_of('r.minutes')}) - ({cost_of('r.minutes_before')})) AS bigint) AS minutes_sats FROM ("
         "SELECT group_id, setup_cost, cost_per_minute, monthly_cap,"
         " CASE WHEN started_at_us >= :from_us THEN 1 ELSE 0 END AS is_new,"
-        f" {_minutes_by(':until_us')} AS minutes, {_minutes_by(':from_us')} AS minutes_before"
-        f" FROM rentals WHERE {_LIVE}) r GROUP BY group_id ORDER BY group_id",
+        f" {minutes_by(':until_us')} AS minutes, {minutes_by(':from_us')} AS minutes_before"
+        f" FROM rentals WHERE {LIVE}) r GROUP BY group_id ORDER BY group_id",
         from_us=from_us,
         until_us=until_us,
         ended_from_us=from_us,
@@ -39,7 +39,7 @@ def messages(tx: Tx, *, from_us: int, until_us: int) -> list[Row]:
     """Return for each group the number of messages of this span, and their satoshis without those refunded."""
     return tx.all(
         "SELECT r.group_id, count(*) AS messages, CAST(sum(m.cost) AS bigint) AS messages_sats"
-        f" FROM (SELECT id, group_id FROM rentals WHERE {_LIVE}) r JOIN messages m ON m.rental_id = r.id"
+        f" FROM (SELECT id, group_id FROM rentals WHERE {LIVE}) r JOIN messages m ON m.rental_id = r.id"
         " WHERE m.at_us >= :from_us AND m.at_us < :until_us GROUP BY r.group_id ORDER BY r.group_id",
         from_us=from_us,
         until_us=until_us,

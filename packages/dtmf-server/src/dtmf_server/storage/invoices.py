@@ -37,6 +37,7 @@ def add(
         wall_us=wall_us,
     )
     assert row is not None
+    tx.note("lightning_invoices", [row["id"]])
     return int(row["id"])
 
 

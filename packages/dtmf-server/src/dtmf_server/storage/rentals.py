@@ -54,6 +54,7 @@ def add(
         network=network,
     )
     assert row is not None
+    tx.note("rentals", [row["id"]])
     return int(row["id"])
 
 
@@ -340,6 +341,7 @@ def end(tx: Tx, ends: list[tuple[LiveRental, int, EndReason]]) -> None:
     """End rentals, each at its instant, with the minutes booked by then."""
     rows = [(rental.rental_id, at_us, reason.value, rental.booked_minutes) for rental, at_us, reason in ends]
     tx.update(schema.rentals, ("id", "ended_at_us", "end_reason", "booked_minutes"), rows)
+    tx.note("rentals", [rental.rental_id for rental, _, _ in ends])
 
 
 def take_to_erase(tx: Tx, *, ended_before_us: int, now_us: int, limit: int) -> list[int]:

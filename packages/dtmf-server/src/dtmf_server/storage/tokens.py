@@ -40,6 +40,7 @@ def add(
         rentals_max=given.rentals_max,
     )
     assert row is not None
+    tx.note("tokens", [row["id"]])
     return int(row["id"])
 
 
@@ -75,6 +76,18 @@ def found(tx: Tx, sha256: bytes) -> Row | None:
     return tx.one(
         "SELECT id, account_id, scopes FROM tokens WHERE sha256 = :sha256 AND revoked_at_us IS NULL", sha256=sha256
     )
+
+
+def label(tx: Tx, token_id: int) -> str | None:
+    """Return a token's label; empty once its account was deleted."""
+    row = tx.one("SELECT label FROM tokens WHERE id = :id", id=token_id)
+    return None if row is None else row["label"]
+
+
+def owners(tx: Tx, sha256s: set[bytes]) -> dict[bytes, Row]:
+    """Return the ID and account of each of these tokens that was not revoked, of open accounts."""
+    rows = tx.select_in(schema.tokens, "sha256", sorted(sha256s))
+    return {bytes(row["sha256"]): row for row in rows if row["revoked_at_us"] is None}
 
 
 def of_account(tx: Tx, account_id: int, *, wall_us: int) -> list[Row]:

@@ -28,7 +28,7 @@ from dtmf_server.core.submission import LateAnswer, Verdict
 from dtmf_server.core.units import DAY_US, MINUTE_US, SECOND_US
 from dtmf_server.operations import doubt, ingest, receipts, strays
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import carriers, in_flight, inbound_log, message_parts
+from dtmf_server.storage import carrier_answers, carriers, in_flight, inbound_log, message_parts
 from dtmf_server.storage import strays as storage_strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.workers.canaries import run_canaries
@@ -90,7 +90,12 @@ async def run_carrier(runtime: Runtime, carrier: SmsCarrier, routes: CarrierRout
     """Keep the carrier's links up until cancelled."""
     await runtime.db.write(lambda tx: carriers.add(tx, carrier.name))
     desk = _InboundStore(runtime, carrier.name)
-    works = (desk.record_acks(), desk.expire_parts(), _note(runtime, carrier), retry_when_up(runtime, carrier, routes))
+    works = (
+        desk.record_acks(),
+        desk.expire_parts(),
+        _note(runtime, carrier, routes),
+        retry_when_up(runtime, carrier, routes),
+    )
     chores = [asyncio.ensure_future(work) for work in works]
     if isinstance(carrier, CatchesUp):
         chores.append(asyncio.ensure_future(catch_up(runtime, carrier, desk)))
@@ -342,9 +347,12 @@ async def _note_of(item: Item, store: Store, faults: Repeats) -> int | None:
     return note
 
 
-async def _note(runtime: Runtime, carrier: SmsCarrier) -> None:
-    """Record the state of the links for /readyz and the operator's commands."""
+async def _note(runtime: Runtime, carrier: SmsCarrier, routes: CarrierRouter) -> None:
+    """Record the state of the links and the answer times for /readyz and the operator's commands."""
     while True:
+        if times := routes.take_answer_times(carrier.name):
+            count = partial(carrier_answers.count, carrier=carrier.name, rows=times)
+            await _unless_away(partial(runtime.db.write, count, durable=False))
         if isinstance(carrier, HasHeartbeat):
             await _unless_away(partial(_pass_heartbeat, runtime, carrier))
         if traffic := carrier.traffic():

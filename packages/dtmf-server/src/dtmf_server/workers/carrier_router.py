@@ -2,10 +2,14 @@
 the SMS counts as in doubt."""
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from dtmf_server.carriers.base import CarrierMessage, CarrierRefused, FindsSubmits, SmsCarrier
+from dtmf_server.core.answer_times import rounded_ms
+from dtmf_server.core.units import HOUR_US
 from dtmf_server.runtime.clock import wall_us
 
 FIND_AFTER_S = 3.0  # a carrier may list an SMS only a moment after it accepted it
@@ -32,11 +36,19 @@ class CarrierRouter:
     ) -> None:
         self.carriers, self.owns_links, self.recoveries = carriers, False, 0
         self._find_after_s, self._wall_us = find_after_s, wall_us
+        self._answer_times = Counter[tuple[str, int, int]]()  # carrier, hour, rounded milliseconds
 
     @property
     def queryable(self) -> frozenset[str]:
         """The names of the carriers that can be asked whether they accepted an SMS."""
         return frozenset(carrier.name for carrier in self.carriers if isinstance(carrier, FindsSubmits))
+
+    def take_answer_times(self, carrier: str) -> list[tuple[int, int, int]]:
+        """Remove and return the carrier's answers since the last call: hour, rounded milliseconds, how many."""
+        taken = [(hour, ms, count) for (name, hour, ms), count in self._answer_times.items() if name == carrier]
+        for hour, ms, _ in taken:
+            del self._answer_times[carrier, hour, ms]
+        return taken
 
     def first_up(self, order: Sequence[str]) -> str | None:
         """Return the name of the carrier that `submit` would start with; None if none is up."""
@@ -85,9 +97,13 @@ class CarrierRouter:
 
     async def _submit(self, carrier: SmsCarrier, message_id: int, message: CarrierMessage) -> Sequence[str]:
         """Submit to one carrier. If it does not respond and can be queried, ask it whether it has the SMS."""
-        started_us = self._wall_us()
+        started_us, started_ns = self._wall_us(), time.perf_counter_ns()
         try:
-            return await carrier.submit(message_id, message)
+            try:
+                return await carrier.submit(message_id, message)
+            finally:
+                took_us = (time.perf_counter_ns() - started_ns) // 1000
+                self._answer_times[carrier.name, self._wall_us() // HOUR_US, rounded_ms(took_us)] += 1
         except CarrierRefused as error:
             if not (error.in_doubt and isinstance(carrier, FindsSubmits)):
                 raise

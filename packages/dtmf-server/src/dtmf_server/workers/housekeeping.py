@@ -5,6 +5,7 @@ from functools import partial
 
 from dtmf_server.operations import (
     canary,
+    carrier_speed,
     catalog,
     close_account,
     daily_sums,
@@ -24,7 +25,7 @@ SCRUB_POLL_INTERVAL_S = 30.0  # retry interval while a reader holds an older sna
 async def run_chores(runtime: Runtime) -> None:
     """Erase expired texts, also from the database's files; book each rental's minutes; count how rentals went; add
     transfers to the ledger's daily sums; resume account deletions that a stopped process left unfinished; purge old
-    idempotency keys and expired sessions. Runs at once when another process has erased something."""
+    idempotency keys, records of API requests and expired sessions. Runs at once when another process has erased something."""
     db = runtime.db
     woken = db.wakeups.listen("erased")
     try:
@@ -58,6 +59,11 @@ async def _chores(runtime: Runtime, woken: asyncio.Event) -> None:
             await db.write(partial(retention.forget_parts, wall_us=clock.wall_us(), retention_us=settings.retention_us))
         )
         to_scrub |= bool(await db.write(partial(retention.forget_idempotency_keys, wall_us=clock.wall_us())))
+        while await db.write(
+            partial(retention.forget_requests, wall_us=clock.wall_us(), retention_us=settings.request_retention_us)
+        ):
+            pass
+        await db.write(partial(carrier_speed.forget, wall_us=clock.wall_us()))
         await db.write(lambda tx: sign_in.forget(tx, wall_us=clock.wall_us()))
         await db.write(lambda tx: operator_sign_in.forget(tx, wall_us=clock.wall_us()))
         await db.write(lambda tx: canary.forget(tx, wall_us=clock.wall_us()))

@@ -10,6 +10,7 @@ from dtmf_server.core.trace import TraceEntry
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import traces
+from dtmf_server.workers.request_log import run_request_log
 from dtmf_server.workers.supervisor import supervise
 
 POLL_INTERVAL_S, PASSED_ON_S = 1.0, 0.2
@@ -23,9 +24,11 @@ async def run_traces(runtime: Runtime) -> None:
 
 
 @asynccontextmanager
-async def running_traces(runtime: Runtime) -> AsyncIterator[None]:
-    """Run the worker alone until the block ends, for a process that only serves callbacks."""
-    workers = {"traces": partial(run_traces, runtime)} if runtime.traces else {}
+async def running_beside_api(runtime: Runtime) -> AsyncIterator[None]:
+    """Run until the block ends the workers that a process needs which serves only API, website and callbacks."""
+    workers = {"requests": partial(run_request_log, runtime)}
+    if runtime.traces:
+        workers["traces"] = partial(run_traces, runtime)
     supervisor = asyncio.create_task(supervise(workers, runtime.troubles))
     try:
         yield

@@ -18,6 +18,7 @@ from dtmf_server.storage.schema.carriers import (
     arrivals,
     canaries,
     canary_runs,
+    carrier_answers,
     carrier_links,
     carrier_message_ids,
     carriers,
@@ -58,6 +59,7 @@ from dtmf_server.storage.schema.numbers import (
 )
 from dtmf_server.storage.schema.operator import (
     alerts,
+    api_requests,
     ledger_days,
     operator_actions,
     operator_links,
@@ -70,10 +72,12 @@ __all__ = [
     "accounts",
     "addresses",
     "alerts",
+    "api_requests",
     "arrivals",
     "attempts",
     "canaries",
     "canary_runs",
+    "carrier_answers",
     "carrier_links",
     "carrier_message_ids",
     "carriers",

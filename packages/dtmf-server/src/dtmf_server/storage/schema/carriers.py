@@ -148,6 +148,17 @@ carrier_links = Table(
     Column("noted_wall_us", BigInteger, nullable=False),
 )
 
+# How long carriers took to answer submits: how many answers by hour (hours since 1970, wall time) and milliseconds, rounded
+# to one digit.
+carrier_answers = Table(
+    "carrier_answers",
+    metadata,
+    Column("carrier", Text, primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("answers", BigInteger, nullable=False),
+)
+
 # Tests of whether a one-time code arrives at a number (core/canary.py). Rows live for a week, so that a late SMS is
 # recognized: it must not reach the next renter.
 canary_runs = Table(

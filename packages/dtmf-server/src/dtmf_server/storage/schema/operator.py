@@ -1,5 +1,5 @@
-"""Tables that only the operator reads: the audit log, refunds, the daily sums of the ledger, the state of alerts, and the
-links and sessions of the console."""
+"""Tables that only the operator reads: the audit log, refunds, API requests, the daily sums of the ledger, the state of alerts,
+and the links and sessions of the console."""
 
 from sqlalchemy import (
     BigInteger,
@@ -43,6 +43,31 @@ operator_refunds = Table(
     Column("day", BigInteger, nullable=False),
     Column("charged_sats", BigInteger, nullable=False),
     Column("sats", BigInteger, CheckConstraint("sats > 0 AND sats <= charged_sats", name="sats"), nullable=False),
+)
+
+# API requests that write, for `retention.request_days`. Successes are written in the transaction of their effect, refusals
+# in portions afterwards.
+api_requests = Table(
+    "api_requests",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("token_id", BigInteger),
+    Column("operation", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("code", Text, CheckConstraint("(code IS NULL) = (status < 400)", name="code")),  # why it was refused
+    Column("is_repeated", Boolean, nullable=False),  # the response to an earlier request with this Idempotency-Key
+    Column("at_wall_us", BigInteger, nullable=False),
+    # JSON: IDs of the rows that it created, or of the rentals and deliveries that it changed, by table.
+    Column(
+        "changes",
+        Text,
+        CheckConstraint("changes = '{}' OR (code IS NULL AND NOT is_repeated)", name="changes"),
+        nullable=False,
+    ),
+    Index("ix_api_requests_request_id", "request_id"),
+    Index("ix_api_requests_account_id_id", "account_id", "id"),
 )
 
 # Transfers by UTC day (days since 1970), kind and accounts; all customers are one account, 0. They contain the transfers
