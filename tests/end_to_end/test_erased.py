@@ -113,6 +113,7 @@ NO_TEXT = {
     "numbers.e164",
     "numbers.group_id",
     "operator_actions.action",
+    "operator_refunds.charge",
     "operator_actions.object",  # an account, an address or a payment hash
     "operator_actions.operator",
     "operator_actions.reason",  # the operator's

@@ -28,6 +28,7 @@ GUARDED = (
     schema.tokens,
     schema.rental_refunds,
     schema.refund_totals,
+    schema.operator_refunds,
 )
 Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseException)
 

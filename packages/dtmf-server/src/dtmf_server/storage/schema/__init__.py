@@ -56,7 +56,7 @@ from dtmf_server.storage.schema.numbers import (
     rental_refunds,
     rentals,
 )
-from dtmf_server.storage.schema.operator import alerts, ledger_days, operator_actions
+from dtmf_server.storage.schema.operator import alerts, ledger_days, operator_actions, operator_refunds
 from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
 from dtmf_server.storage.schema.web import sign_in_links, web_sessions
 
@@ -91,6 +91,7 @@ __all__ = [
     "minute_costs",
     "numbers",
     "operator_actions",
+    "operator_refunds",
     "parts",
     "refund_totals",
     "rental_outcomes",
