@@ -61,11 +61,31 @@ _REFUND = (
     " after_message_id) VALUES (:rental, :account, 'us-mobile', 0, 100, {minutes}, {setup}, 0)"
 )
 
+_OPERATOR_REFUND = (
+    "INSERT INTO operator_refunds (charge, charge_id, account_id, day, charged_sats, sats)"
+    " VALUES ({charge}, {charge_id}, {account}, 0, 100, {sats})"
+)
+
+
+def _operator_refund(**changed: object) -> str:
+    usual: dict[str, object] = {"charge": "'rental'", "charge_id": ":rental", "account": ":account", "sats": 5}
+    return _OPERATOR_REFUND.format(**(usual | changed))
+
+
 _TOKEN = "UPDATE tokens SET scopes = 'read', {}"
 
 # (constraint, the invalid state, the statement)
 WRONG_STATES = [
     ("ck_accounts_balance", "a negative balance", "UPDATE accounts SET balance = -1 WHERE id = :account"),
+    ("ck_operator_refunds_charge", "an operator's refund of a deposit", _operator_refund(charge="'deposit'")),
+    ("ck_operator_refunds_sats", "an operator's refund of nothing", _operator_refund(sats=0)),
+    ("ck_operator_refunds_sats", "an operator's refund beyond the charge", _operator_refund(sats=101)),
+    ("fk_operator_refunds_account_id", "an operator's refund to a missing account", _operator_refund(account=77)),
+    (
+        "pk_operator_refunds",
+        "two refunds by operators",
+        _operator_refund() + ", ('rental', :rental, :account, 0, 1, 1)",
+    ),
     ("ck_accounts_debt", "a negative debt", "UPDATE accounts SET debt = -1 WHERE id = :account"),
     ("ck_accounts_kind", "an account of an unknown kind", "UPDATE accounts SET kind = 'bank' WHERE id = :account"),
     ("ck_accounts_system_balance", "a balance on a system account", "UPDATE accounts SET balance = 1 WHERE id = 2"),

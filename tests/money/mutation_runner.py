@@ -23,6 +23,7 @@ SERVER = Path("packages/dtmf-server/src/dtmf_server")
 TESTS = (
     "packages/dtmf-server/tests/operations/test_given_up.py",
     "packages/dtmf-server/tests/operations/test_adjust.py",
+    "packages/dtmf-server/tests/operations/test_operator_refunds.py",
     "packages/dtmf-server/tests/operations/test_suspend.py",
     "packages/dtmf-server/tests/operations/test_token_limits.py",
     "tests/money/test_billing.py",

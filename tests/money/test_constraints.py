@@ -31,6 +31,7 @@ GUARDED = (
     schema.refund_totals,
     schema.lightning_nodes,
     schema.lightning_invoices,
+    schema.operator_refunds,
 )
 EVERY_STATE = WRONG_STATES + LIGHTNING_STATES
 Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseException)

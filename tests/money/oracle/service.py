@@ -339,22 +339,6 @@ class PlainService:
             account.balance -= covered
             account.debt += -sats - covered
 
-    def adjust(self, account_id: int, sats: int, now_us: int, *, as_debt: bool) -> str:
-        """Credit an account for an operator; negative: debit it, with any shortfall as debt or not at all."""
-        if sats < 0 and not as_debt and self.at(account_id, now_us).balance < -sats:
-            return "balance_too_low"
-        self.move_coins(account_id, sats, now_us)
-        return "ok"
-
-    def suspend(self, account_id: int, now_us: int, *, ends_rentals: bool) -> None:
-        """Refund what no carrier has, and end the rentals if that is asked for."""
-        account = self.settle(account_id, now_us)
-        for message in self.messages.values():
-            if message.account_id == account_id and message.status == "queued":
-                self.move_on(message.id, "failed", now_us)
-        for rental in list(account.live) if ends_rentals else []:
-            self._end(account, rental, "operator")
-
     def due(self, now_us: int) -> list[int]:
         """Return the accounts the meter must settle: out of money, due for a warning, or not settled for a day."""
         return [

@@ -6,6 +6,7 @@ from hypothesis.stateful import rule
 from dtmf_server.core.money import SATS_MAX
 from dtmf_server.operations import adjust, rent, suspend
 from dtmf_server.operations.audit import By
+from money.oracle import operators
 from money.state_machine.chain_and_clock import COOLDOWN_US, GROUPS, amounts, who
 from money.state_machine.lightning import LightningPayments
 
@@ -19,7 +20,7 @@ class Operators(LightningPayments):
     def the_operator_adjusts(self, who: int, sats: int, is_credit: bool, as_debt: bool, times: int) -> None:
         """`times`: 2 repeats the command under the same reference."""
         id_, by = self.ids[who], By("alice", "", self.wall_us)
-        expected = self.plain.adjust(id_, sats if is_credit else -sats, self.now_us, as_debt=as_debt)
+        expected = operators.adjust(self.plain, id_, sats if is_credit else -sats, self.now_us, as_debt=as_debt)
         self.adjustments += 1
         terms = {
             "reference": f"ticket {self.adjustments}",
@@ -38,7 +39,7 @@ class Operators(LightningPayments):
     @rule(who=who, ends_rentals=st.booleans())
     def the_operator_suspends_and_resumes(self, who: int, ends_rentals: bool) -> None:
         id_ = self.ids[who]
-        self.plain.suspend(id_, self.now_us, ends_rentals=ends_rentals)
+        operators.suspend(self.plain, id_, self.now_us, ends_rentals=ends_rentals)
         self._write(lambda tx: suspend.suspend(tx, id_, now_us=self.now_us, ends_rentals=ends_rentals))
         start = {"now_us": self.now_us, "cooldown_us": COOLDOWN_US}
         assert self._answer(lambda tx: rent.start(tx, id_, GROUPS[0], **start)) == "account_suspended"

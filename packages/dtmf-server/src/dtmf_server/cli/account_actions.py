@@ -48,6 +48,7 @@ def add_command(
 
 
 def account_id(text: str) -> int:
+    """Return an account ID from the command line."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise argparse.ArgumentTypeError(f"{text!r} is not an account ID, like 1000: `accounts show` finds it")
     return int(text)

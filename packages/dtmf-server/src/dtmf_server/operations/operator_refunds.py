@@ -72,7 +72,7 @@ def rental_of(tx: Tx, which: int | str) -> int:
     """Return the ID of a rental that is given by its ID, or by its number as the last one of it. Raises UnknownCharge."""
     if isinstance(which, int):
         return which
-    rental_id = rentals.last_of_number(tx, which)
+    rental_id = operator_bookings.last_rental_of(tx, which)
     if rental_id is None:
         raise UnknownCharge(f"{which} was never rented")
     return rental_id
@@ -81,7 +81,7 @@ def rental_of(tx: Tx, which: int | str) -> int:
 def refund_rental(tx: Tx, rental_id: int, *, sats: int | None = None, by: By, now_us: int) -> Refunded:
     """Refund `sats` of what an ended rental's set-up and minutes cost, all of it by default, and record it. Raises
     UnknownCharge, AlreadyRefunded, NotRefundable."""
-    rental = rentals.found(tx, rental_id) if 0 < rental_id <= INT64_MAX else None
+    rental = operator_bookings.rental_of_id(tx, rental_id) if 0 < rental_id <= INT64_MAX else None
     if rental is None:
         raise UnknownCharge(f"there is no rental {rental_id}")
     with open_ledger(tx, [rental["account_id"]], now_us=now_us) as ledger:

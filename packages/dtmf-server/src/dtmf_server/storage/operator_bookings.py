@@ -24,6 +24,17 @@ def moved_since(tx: Tx, action: str, *, since_wall_us: int) -> int:
     return int(row["sats"])
 
 
+def rental_of_id(tx: Tx, rental_id: int) -> Row | None:
+    """Return the account and number of a rental, if it exists."""
+    return tx.one("SELECT account_id, e164 FROM rentals WHERE id = :rental_id", rental_id=rental_id)
+
+
+def last_rental_of(tx: Tx, e164: str) -> int | None:
+    """Return the ID of the number's last rental, if it ever had one."""
+    row = tx.one("SELECT id FROM rentals WHERE e164 = :e164 ORDER BY started_at_us DESC, id DESC LIMIT 1", e164=e164)
+    return None if row is None else int(row["id"])
+
+
 def add_refund(tx: Tx, charge: str, charge_id: int, *, account_id: int, day: int, charged_sats: int, sats: int) -> None:
     """Store a refund of a message or a rental; the database allows one of each."""
     tx.run(

@@ -365,17 +365,6 @@ def by_id(tx: Tx, rental_id: int) -> Row:
     return row
 
 
-def found(tx: Tx, rental_id: int) -> Row | None:
-    """Return the account and number of a rental, if it exists."""
-    return tx.one("SELECT account_id, e164 FROM rentals WHERE id = :rental_id", rental_id=rental_id)
-
-
-def last_of_number(tx: Tx, e164: str) -> int | None:
-    """Return the ID of the number's last rental, if it ever had one."""
-    row = tx.one("SELECT id FROM rentals WHERE e164 = :e164 ORDER BY started_at_us DESC, id DESC LIMIT 1", e164=e164)
-    return None if row is None else int(row["id"])
-
-
 def clear_action(tx: Tx, rental_id: int, *, destination: str) -> bool:
     """Switch the action off if it still has that destination."""
     return bool(

@@ -63,6 +63,7 @@ from dtmf_server.storage.schema.operator import (
     ledger_days,
     operator_actions,
     operator_links,
+    operator_refunds,
     operator_sessions,
 )
 from dtmf_server.storage.schema.supply import supplies, supply_costs, supply_differences, supply_numbers
@@ -102,6 +103,7 @@ __all__ = [
     "numbers",
     "operator_actions",
     "operator_links",
+    "operator_refunds",
     "operator_sessions",
     "parts",
     "refund_totals",

@@ -19,15 +19,23 @@ def upgrade() -> None:
     )
     op.create_table(
         "operator_refunds",
-        sa.Column("charge", sa.Text(), nullable=False),
+        sa.Column(
+            "charge",
+            sa.Text(),
+            sa.CheckConstraint("charge IN ('message', 'rental')", name=op.f("ck_operator_refunds_charge")),
+            nullable=False,
+        ),
         sa.Column("charge_id", sa.BigInteger(), nullable=False),
         sa.Column("account_id", _ID, nullable=False),
         sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("charged_sats", sa.BigInteger(), nullable=False),
-        sa.Column("sats", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "sats",
+            sa.BigInteger(),
+            sa.CheckConstraint("sats > 0 AND sats <= charged_sats", name=op.f("ck_operator_refunds_sats")),
+            nullable=False,
+        ),
         sa.PrimaryKeyConstraint("charge", "charge_id", name="pk_operator_refunds"),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_operator_refunds_account_id"),
-        sa.CheckConstraint("charge IN ('message', 'rental')", name=op.f("ck_operator_refunds_charge")),
-        sa.CheckConstraint("sats > 0 AND sats <= charged_sats", name=op.f("ck_operator_refunds_sats")),
     )
     op.create_index("ix_operator_actions_at_wall_us", "operator_actions", ["at_wall_us"])
