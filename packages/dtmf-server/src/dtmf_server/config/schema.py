@@ -243,6 +243,11 @@ class Config(Section, frozen=True):
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
 
+    @property
+    def takes_payments(self) -> bool:
+        """Whether renters can pay, on-chain or by Lightning."""
+        return self.bitcoin.descriptor is not None or self.lightning.kind is not None
+
 
 def load(
     path: Path | None,
