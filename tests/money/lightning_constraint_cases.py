@@ -25,7 +25,7 @@ _OTHER = "(SELECT {0} FROM lightning_invoices WHERE id <> :invoice)"
 
 LIGHTNING_STATES = [
     ("ck_lightning_nodes_balanced", "satoshis that no node received", "UPDATE lightning_nodes SET credited_sats = 1"),
-    ("ck_lightning_nodes_balanced", "a fee that nobody paid", "UPDATE lightning_nodes SET fee_msat = 1"),
+    ("ck_lightning_nodes_balanced", "a fee without a payment", "UPDATE lightning_nodes SET fee_msat = 1"),
     (
         "uq_lightning_nodes_identity",
         "a node of two rows",
