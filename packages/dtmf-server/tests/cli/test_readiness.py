@@ -1,4 +1,4 @@
-"""What a production service lacks before it can rent out numbers, as `dtmf-server run` lists it."""
+"""The list of what a production service lacks before it can rent out numbers, which `dtmf-server run` prints."""
 
 import pytest
 
