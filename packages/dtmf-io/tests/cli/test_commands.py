@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dtmf import DTMF
+from dtmf_server.operations import invoices
 from dtmf_server.runtime.context import Runtime
 from support.cli_process import Refused, Run
 from support.webhook_receiver import refused_port
@@ -163,13 +164,15 @@ def test_topup_by_lightning_works_without_addresses(run: Run, refused: Refused, 
     assert refused("topup", "50k")[1].startswith("This service does not take Lightning payments")
 
 
-def test_topup_says_why_there_is_no_invoice(run: Run, dtmf: DTMF, runtime: Runtime) -> None:
-    for _ in range(100):
-        dtmf.new_invoice(1)
+def test_topup_says_why_there_is_no_invoice(
+    run: Run, dtmf: DTMF, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invoices, "OPEN_MAX", 1)
+    dtmf.new_invoice(1)
     said = run("topup", "50k")
     (address,) = dtmf.addresses()
     assert (said.code, f"bitcoin:{address['address']}?amount=0.0005\n" in said.out) == (0, True)
-    assert said.err.startswith("dtmf: no Lightning invoice: 100 invoices of this account are open")
+    assert said.err.startswith("dtmf: no Lightning invoice: 1 invoices of this account are open")
     runtime.invoices = None
     assert run("topup", "50k").err == "", "the service takes only on-chain deposits"
 

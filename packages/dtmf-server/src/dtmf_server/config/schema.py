@@ -246,6 +246,11 @@ class Config(Section, frozen=True):
     alerts: Alerts = Alerts()
     operator: Operator = Operator()
 
+    @property
+    def takes_payments(self) -> bool:
+        """Whether renters can pay, on-chain or by Lightning."""
+        return self.bitcoin.descriptor is not None or self.lightning.kind is not None
+
 
 def load(
     path: Path | None,

@@ -322,7 +322,7 @@ def _ask_prices(options: argparse.Namespace, prompts: Prompts, plan: Plan, exist
     if not plan.numbers:
         return
     prices = catalog.suggested(plan.kind.kind, usd_per_coin=options.btc_price or catalog.USD_PER_COIN)
-    can_be_paid = plan.mode == "sandbox" or (existing is not None and existing.bitcoin.descriptor is not None)
+    can_be_paid = plan.mode == "sandbox" or (existing is not None and existing.takes_payments)
     shown = f"{prices.setup} to start, {prices.minute} a minute, {prices.received} per SMS received"
     question = replace(PRICES, default="suggested" if can_be_paid else "free")
     if prompts.is_terminal and options.prices is None:
