@@ -24,5 +24,11 @@ def _lines(tx: Tx, configuration: Config, option: str) -> Iterator[str]:
         yield f"numbers, so nothing can be rented: dtmf-server numbers import numbers.csv{option}"
     if not numbers.count_destinations(tx):
         yield f"prices for sending, so renters can only receive: dtmf-server prices import prices.csv{option}"
-    if configuration.bitcoin.descriptor is None:
-        yield "a way to pay, so only free groups can be rented: [bitcoin] in the configuration, docs/operations/bitcoin.md"
+    if not can_be_paid(configuration):
+        fix = "[bitcoin] or [lightning] in the configuration, docs/operations/bitcoin.md"
+        yield f"a way to pay, so only free groups can be rented: {fix}"
+
+
+def can_be_paid(configuration: Config) -> bool:
+    """Return True if renters of a production service can pay: with bitcoin, or over Lightning."""
+    return configuration.bitcoin.descriptor is not None or configuration.lightning.kind is not None
