@@ -17,7 +17,15 @@ PUBLIC = ("/", "/sign-in", "/sign-up", "/sign-in/link", "/sign-in/link?key=used"
 PRIVATE = ("/messages", "/messages?q=nothing", "/rent", "/rent?type=local", "/rent/us-mobile", "/numbers/{e164}")
 PRIVATE += ("/numbers/{e164}/end", "/top-up", "/transactions", "/deliveries", "/tokens", "/account")
 PRIVATE += ("/top-up?amount=x", "/top-up?invoice=1", "/top-up?invoice=2", "/top-up?invoice=3")
-PRIVATE += ("/account/delete", "/sandbox", "/rentals", "/numbers", "/numbers/+12025550200")  # the last has ended
+PRIVATE += (
+    "/account/delete",
+    "/sandbox",
+    "/rentals",
+    "/rentals/end?e164={e164}",
+    "/numbers",
+    "/numbers?q=2&action=store",
+)
+PRIVATE += ("/numbers/+12025550200",)  # has ended
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

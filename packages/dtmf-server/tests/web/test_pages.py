@@ -137,7 +137,7 @@ def test_the_whole_story_without_a_script(visit: Visit, db: Database, wall: Fake
     renter.do("/sandbox", "/sandbox/clock", advance_s="86400")
     assert "Minutes" in renter.open("/transactions").text
     page = renter.open(f"/numbers/{e164}/end")
-    assert renter.send(page, f"/numbers/{e164}/end").path == "/messages"
+    assert renter.send(page, f"/numbers/{e164}/end").path == "/numbers"
     over = renter.open(f"/numbers/{e164}")
     assert over.status == 200 and "ended by you" in over.text and "Your code is 604 118" in over.text
     assert "Your code is 604 118" in renter.open("/messages").text

@@ -99,7 +99,7 @@ def report(tx: Tx, account_id: int, *, now_us: int, wall_us: int) -> Report:
         row["closed_at_us"],
         account.usage(tx, account_id, now_us=now_us),
         row["live_rentals"],
-        rentals.newest_live(tx, account_id, before=_BEYOND, limit=SHOWN_MAX),
+        rentals.newest_live(tx, account_id, limit=SHOWN_MAX),
         tokens.newest_of_account(tx, account_id, wall_us=wall_us, limit=SHOWN_MAX),
         transfers.newest_of_account(tx, account_id, before=_BEYOND, limit=SHOWN_MAX),
         deposits.newest_of_account(tx, account_id, limit=SHOWN_MAX),

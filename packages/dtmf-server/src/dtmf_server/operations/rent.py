@@ -1,20 +1,22 @@
 """Rentals: starting and ending one, setting its SMS action, and listing live ones."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
-from dtmf_server.core.errors import GroupNotFound, NumberTaken, TooManyCappedRentals
+from dtmf_server.core.errors import GroupNotFound, NumberNotRented, NumberTaken, TooManyCappedRentals
 from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
 from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.core.units import INT64_MAX
 from dtmf_server.operations import account, ended, limits, rental_refunds, supply_demand, token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
-from dtmf_server.storage import events, messages, numbers, outbox, rentals, supplies, token_rentals
+from dtmf_server.storage import events, messages, numbers, outbox, rental_lists, rentals, supplies, token_rentals
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.rental_lists import RentalFilter
 
 SHOWN = 50  # rentals per page
 CHOOSE = "choose another one from GET /api/v1/groups/{id}/numbers"
@@ -131,6 +133,18 @@ def end(
         rental_refunds.decide(tx, [rental["id"]], caps=refund_caps, now_us=now_us)
 
 
+def end_several(
+    tx: Tx, account_id: int, e164s: Iterable[str], *, now_us: int, refund_caps: RefundCaps = DEFAULT_CAPS
+) -> int:
+    """End the account's rentals of these numbers. Return how many; those that have ended already are not counted."""
+    count = 0
+    for e164 in e164s:
+        with suppress(NumberNotRented):
+            end(tx, account_id, e164, now_us=now_us, refund_caps=refund_caps)
+            count += 1
+    return count
+
+
 def set_action(
     tx: Tx, account_id: int, e164: str, action: Action | None, *, now_us: int, set_by: int | None = None
 ) -> Row:
@@ -195,22 +209,24 @@ class Newest:
     more: int
 
 
-def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False) -> Newest:
+def newest_rentals(tx: Tx, account_id: int, *, now_us: int, hooked: bool = False, limit: int = SHOWN) -> Newest:
     """Return the newest of the account's live rentals, or of those with a webhook."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    newest = rentals.newest_live(tx, account_id, before=INT64_MAX, limit=SHOWN, hooked=hooked)
+    newest = rentals.newest_live(tx, account_id, limit=limit, hooked=hooked)
     rows = [rental for rental in newest if rental["id"] not in ended_ids]
-    if len(newest) < SHOWN:
+    if len(newest) < limit:
         return Newest(rows, 0)
     live = rentals.count_live(tx, account_id, hooked=hooked)
     return Newest(rows, max(0, live - len(ended_ids) - len(rows)))
 
 
-def older_rentals(tx: Tx, account_id: int, *, before: int, limit: int, now_us: int) -> list[Row]:
-    """Return the account's live rentals with IDs below `before`, newest first. A rental whose balance ran out but that
-    is not written yet is included with `is_over`: it must not end a page early."""
+def matching_rentals(
+    tx: Tx, account_id: int, wanted: RentalFilter, *, before: int, limit: int, now_us: int
+) -> list[Row]:
+    """Return the account's live rentals that match, with IDs below `before`, newest first. A rental whose balance ran out
+    but that is not written yet is included with `is_over`: it must not end a page early."""
     ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
-    rows = rentals.newest_live(tx, account_id, before=before, limit=limit)
+    rows = rental_lists.live(tx, account_id, wanted, before=before, limit=limit)
     return [dict(row) | {"is_over": row["id"] in ended_ids} for row in rows]
 
 
@@ -220,6 +236,13 @@ def live_rental(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:
     if rental["id"] in account.standing(tx, account_id, now_us=now_us).ended_ids:
         raise ended.not_rented(tx, account_id, e164, now_us=now_us)
     return rental
+
+
+def rentals_of_numbers(tx: Tx, account_id: int, e164s: Iterable[str], *, now_us: int) -> list[Row]:
+    """Return the account's live rentals of these numbers. Numbers that it does not rent are left out."""
+    ended_ids = account.standing(tx, account_id, now_us=now_us).ended_ids
+    found = [rentals.live_of_account(tx, account_id, e164) for e164 in e164s]
+    return [rental for rental in found if rental is not None and rental["id"] not in ended_ids]
 
 
 def _live(tx: Tx, account_id: int, e164: str, *, now_us: int) -> Row:

@@ -69,14 +69,12 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     )
 
 
-def newest_live(tx: Tx, account_id: int, *, before: int, limit: int, hooked: bool = False) -> list[Row]:
-    """Return the newest of an account's live rentals with IDs below `before`, or of those with a webhook, newest
-    first."""
+def newest_live(tx: Tx, account_id: int, *, limit: int, hooked: bool = False) -> list[Row]:
+    """Return the newest of an account's live rentals, or of those with a webhook, newest first."""
     return tx.all(
-        "SELECT * FROM rentals WHERE account_id = :account_id AND id < :before AND ended_at_us IS NULL"
+        "SELECT * FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL"
         f"{_HOOKED if hooked else ''} ORDER BY id DESC LIMIT :limit",
         account_id=account_id,
-        before=before,
         limit=limit,
     )
 

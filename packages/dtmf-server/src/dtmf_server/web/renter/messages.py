@@ -19,7 +19,7 @@ from dtmf_server.web.kit.views import Caller
 CHARTED_DAYS = 14
 CHARTED_MAX = 2_000  # transfers
 WORDS_MAX = 100
-ENDED_SHOWN = 5  # ended rentals; `/rentals` lists all
+SHOWN = 5  # live rentals, and ended ones; `/numbers` and `/rentals` list all
 
 
 @get("/messages")
@@ -45,20 +45,20 @@ def sidebar(tx: Tx, visit: Caller) -> dict[str, Any]:
     chart = balance_chart(
         rows, visit.account_id, balance=usage.balance, now_us=visit.now_us, span_us=CHARTED_DAYS * DAY_US
     )
-    over = ended.newest(tx, visit.account_id, before=None, limit=ENDED_SHOWN + 1, now_us=visit.now_us)
+    over = ended.newest(tx, visit.account_id, before=None, limit=SHOWN + 1, now_us=visit.now_us)
     return {
         "usage": usage,
         "chart": chart,
         **rentals(tx, visit),
-        "over": over[:ENDED_SHOWN],
-        "more_over": len(over) > ENDED_SHOWN,
+        "over": over[:SHOWN],
+        "more_over": len(over) > SHOWN,
         "is_new": not rows and not over,
     }
 
 
 def rentals(tx: Tx, visit: Caller) -> dict[str, Any]:
     """Return the newest live rentals, newest first, with their groups' names, and how many more there are."""
-    newest = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us)
+    newest = rent.newest_rentals(tx, visit.account_id, now_us=visit.now_us, limit=SHOWN)
     return {"rentals": with_groups(tx, newest.rows), "more_rentals": newest.more}
 
 

@@ -78,7 +78,7 @@ async def get_end(request: Request, e164: FromPath[str]) -> Response[Any]:
 
     settings = runtime_of(request).settings
     kept = {"rest_us": settings.cooldown_us, "retention_us": settings.retention_us}
-    return await views.render_page(request, "number_end.html", gather, nav="messages", **kept)
+    return await views.render_page(request, "number_end.html", gather, nav="numbers", **kept)
 
 
 @post("/numbers/{e164:str}/end")
@@ -89,7 +89,7 @@ async def post_end(request: Request, e164: FromPath[str]) -> Response[Any]:
         rented(tx, visit, e164)
         caps = runtime_of(request).settings.refund_caps
         rent.end(tx, visit.account_id, e164, now_us=visit.now_us, refund_caps=caps)
-        return "/messages?done=ended"
+        return "/numbers?done=ended"
 
     return await views.handle_form(request, end)
 
@@ -236,7 +236,7 @@ async def page(request: Request, e164: str, form: Form = EMPTY, refusal: Refusal
         "number.html",
         gather,
         status=views.status_of(refusal),
-        nav="messages",
+        nav="numbers",
         retention_us=runtime_of(request).settings.retention_us,
         **more,
     )

@@ -28,7 +28,7 @@ async def get_rentals(request: Request) -> Response[Any]:
 
     retention_us = runtime_of(request).settings.retention_us
     return await views.render_page(
-        request, "rentals.html", gather, nav="messages", is_newest=is_newest, retention_us=retention_us
+        request, "rentals.html", gather, nav="numbers", is_newest=is_newest, retention_us=retention_us
     )
 
 
