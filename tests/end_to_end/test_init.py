@@ -191,6 +191,15 @@ def test_each_kind_of_carrier_can_be_written(init: Init, folder: Path, phone: Si
     assert phone.password not in (folder / "dtmf.toml").read_text()
 
 
+def test_a_carrier_is_added_to_a_service_with_a_lightning_node(init: Init, folder: Path) -> None:
+    node = '[lightning]\nkind = "phoenixd"\nurl = "http://127.0.0.1:9740"\npassword = "x"\n'
+    (folder / "dtmf.toml").write_text(f'mode = "production"\n{node}')
+    (folder.parent / "secret").write_text("token")
+    words = ["--account-sid", "AC0", "--secret-file", folder.parent / "secret", "--public-url", "https://x.example"]
+    done = init("--carrier", "twilio", "--no-check", "--number", "+12025550199", *words)
+    assert (done.code, "prices in satoshis: 77 to start" in done.out) == (0, True), done
+
+
 def test_a_recovery_of_deposits_is_still_what_its_options_ask_for(init: Init, folder: Path) -> None:
     said = init("--gap", "5").err
     assert "init needs bitcoin.rpc, and a descriptor" in said and contents(folder) == {}

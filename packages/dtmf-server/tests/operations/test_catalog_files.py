@@ -65,7 +65,7 @@ TWO = "number;group\n{};de-mobile\n{};de-mobile\n"
         pytest.param(TWO.format("4915123456789", "4915123456790").encode(), GERMAN, id="without +"),
         pytest.param(TWO.format("15123456789", "15123456790").encode(), GERMAN, id="without the leading zero"),
         pytest.param(TWO.format("4915123456789.0", "4915123456790.0").encode(), GERMAN, id="as a float"),
-        pytest.param(TWO.format("4915123456789.00", "4915123456790,0").encode(), GERMAN, id="with decimals"),
+        pytest.param(TWO.format("+4915123456789.00", "4915123456790,0").encode(), GERMAN, id="with decimals"),
         pytest.param(
             TWO.format("4,915,123,456,789", "4'915'123'456'790").encode(), GERMAN, id="with thousands separators"
         ),
@@ -153,9 +153,9 @@ def test_numbers_are_read_however_the_file_was_saved(content: bytes, reading: Re
         ),
         pytest.param(b"code,price_sats\n49,12\n", None, {"49": 12}, id="satoshis named in the column"),
         pytest.param(
-            b"Country Code;Area Codes;Rate\n49;15,160-161;3\n44;;9\n",
+            b"Country Code;Area Codes;Rate\n49;15,160-161;3\n43;1,664;4\n44;;9\n",
             None,
-            {"4915": 3, "49160": 3, "49161": 3, "44": 9},
+            {"4915": 3, "49160": 3, "49161": 3, "431": 4, "43664": 4, "44": 9},
             id="country and area codes",
         ),
         pytest.param(

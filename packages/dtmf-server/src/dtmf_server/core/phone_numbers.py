@@ -39,7 +39,7 @@ def unmarked(text: str) -> str:
 def whole(text: str) -> str:
     """Return a cell without the decimals of a whole number that a spreadsheet wrote: 262 for 262.0, 49 for 49,00."""
     text = unmarked(text)
-    return _DECIMALS.sub("", text) if text.replace(".", "", 1).replace(",", "", 1).isdigit() else text
+    return _DECIMALS.sub("", text) if text.removeprefix("+").replace(".", "", 1).replace(",", "", 1).isdigit() else text
 
 
 def to_e164(text: str, *, code: str = "") -> str:

@@ -77,11 +77,10 @@ def _utf16(content: bytes) -> str:
     """Recognize UTF-16 without a byte order mark: in every language, delimiters and digits have one byte that is 0."""
     sample = content[: SAMPLE // 2 * 2]
     zeros = sample[0::2].count(0), sample[1::2].count(0)
-    if len(content) % 2 or min(zeros):
+    if len(content) % 2 or min(zeros) or max(zeros) * 40 < len(sample):
         return ""
-    encoding = "UTF-16-LE" if zeros[1] else "UTF-16-BE" if zeros[0] else ""
-    is_text = encoding and not _CONTROL.search(sample.decode(encoding, "replace"))
-    return encoding if is_text else ""
+    encoding = "UTF-16-LE" if zeros[1] else "UTF-16-BE"
+    return "" if _CONTROL.search(sample.decode(encoding, "replace")) else encoding
 
 
 def rows(text: str, delimiter: str) -> Iterator[Row]:

@@ -91,6 +91,8 @@ def _price(text: str, _: Reading) -> str:
 
 def _prefixes(text: str, _: Reading) -> str:
     """Return the prefixes of a cell like `4915, 4916-4918`, separated by spaces."""
+    if re.fullmatch("[1-9][0-9]{0,2}(?:,[0-9]{3})+", unmarked(text)):
+        raise ValueError(AMBIGUOUS_COMMA)
     return _listed(text, _spaced)
 
 
@@ -99,8 +101,6 @@ def _listed(text: str, words_of: Callable[[str], list[str]]) -> str:
     text = whole(text)
     if is_scientific(text):
         raise ValueError(SCIENTIFIC)
-    if re.fullmatch("[1-9][0-9]{0,2}(?:,[0-9]{3})+", text):
-        raise ValueError(AMBIGUOUS_COMMA)
     found: list[str] = []
     for part in re.split(r"\s*[,;/\r\n]\s*", re.sub(r"\s*[\u2010-\u2015-]\s*", "-", text)):
         for word in words_of(part):

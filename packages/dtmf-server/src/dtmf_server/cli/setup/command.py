@@ -11,11 +11,9 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dtmf_server import config
 from dtmf_server.carriers.android.replies import Device
 from dtmf_server.carriers.android.settings import ANY_SIM, AndroidSettings
 from dtmf_server.carriers.base import CarrierRefused, CheckResult
-from dtmf_server.carriers.registry import settings_class
 from dtmf_server.cli.carrier_check import result_text
 from dtmf_server.cli.output import print_line
 from dtmf_server.cli.setup import catalog, config_file, kinds, live, next_steps, starter
@@ -84,7 +82,7 @@ def setup(options: argparse.Namespace) -> int:
     path = options.config or DEFAULT_FILE
     config_file.require_writable(path)
     before = _content(path)
-    existing = config.load(path, os.environ, settings_of=settings_class) if before is not None else None
+    existing = config_file.load(path, os.environ) if before is not None else None
     try:
         plan = _ask(options, existing)
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from dtmf_server.carriers.registry import settings_class
 from dtmf_server.config import CarrierSettings, Config, ConfigError
 from dtmf_server.config.toml import toml_value
 from dtmf_server.core.errors import CannotStart
+from dtmf_server.payments.lightning import registry
 from dtmf_server.storage import files
 
 NAMES_MAX = 100
@@ -68,6 +69,11 @@ def carrier_text(values: Mapping[str, object], *, comment: str) -> str:
     return "\n".join([f"# {comment}", "[[carrier]]", *lines, ""])
 
 
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Return the configuration in a file. Raises ConfigError."""
+    return config.load(path, environ, settings_of=settings_class, lightning_of=registry.settings_class)
+
+
 def require_writable(path: Path) -> None:
     """Raise CannotStart if no file can be created beside this one."""
     try:
@@ -84,7 +90,7 @@ def checked(values: Mapping[str, object], *, mode: str, public_url: str) -> Carr
         file = Path(folder) / "dtmf.toml"
         file.write_text(f'mode = "{mode}"\n{server}{carrier_text(values, comment="new")}', "utf-8")
         try:
-            return config.load(file, {}, settings_of=settings_class).carrier[0]
+            return load(file, {}).carrier[0]
         except ConfigError as error:
             raise ConfigError(re.sub(r"\A.*?dtmf\.toml:[0-9]+: (carrier\[0\]\.)?", "", str(error))) from None
 
@@ -130,7 +136,7 @@ def writing(
             file.flush()
             os.fsync(file.fileno())
         try:
-            loaded = config.load(candidate, environ, settings_of=settings_class)
+            loaded = load(candidate, environ)
         except ConfigError as error:
             raise ConfigError(str(error).replace(str(candidate), str(path))) from None
         yield loaded
