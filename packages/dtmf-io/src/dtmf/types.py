@@ -181,6 +181,17 @@ class BalanceLowEvent(_Event):
 
 
 @final
+class PriceChangingEvent(_Event):
+    """The price of a rental changes, at least 7 days later."""
+
+    kind: Literal["price.changing"]
+    e164: str
+    effective_at: str
+    cost_per_minute: int
+    cost_per_inbound_message: int | None
+
+
+@final
 class RentalEndedEvent(_Event):
     """A rental ended."""
 
@@ -210,7 +221,13 @@ class DeliveryParkedEvent(_Event):
 
 
 Event: TypeAlias = (
-    MessageEvent | DepositEvent | BalanceLowEvent | RentalEndedEvent | ActionDisabledEvent | DeliveryParkedEvent
+    MessageEvent
+    | DepositEvent
+    | BalanceLowEvent
+    | PriceChangingEvent
+    | RentalEndedEvent
+    | ActionDisabledEvent
+    | DeliveryParkedEvent
 )
 """An event of the account, of the type that its `kind` names. Ignore kinds that you don't know."""
 

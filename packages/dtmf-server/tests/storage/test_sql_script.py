@@ -27,6 +27,8 @@ RELEASED = {
     ("0022_restricted_tokens", "postgresql"): "4fcaad53339773c8fada7c4bb5fc2365e9e13e0077264b769c720a6e2b780657",
     ("0026_operator_books", "sqlite"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
     ("0026_operator_books", "postgresql"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
+    ("0031_pegged_prices", "sqlite"): "0f7af81116812988c064b5fc9a96929bdc62b2643e97e088672305497d5883f6",
+    ("0031_pegged_prices", "postgresql"): "c8cc46e827274525bc80d7010963254cb16ec54add2d1de83d8a2f3031528a16",
 }
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from dtmf_server.core import amounts
 from dtmf_server.core.phone_numbers import SCIENTIFIC, is_scientific, to_e164, unmarked
-from dtmf_server.operations import group_terms
+from dtmf_server.operations import group_terms, pegged_columns
 
 PREFIXES_MAX = 20_000  # of one cell
 NO_NETWORK = frozenset(("", "*", "all", "any", "other", "others"))
@@ -142,8 +142,10 @@ GROUP = {
     "country_code": Column(
         "two letters like cz", _matching("[a-z]{2}", lower=True), names=("country", "iso", "iso2", "country_iso")
     ),
-    "setup_cost": _sats("setup", "setup_fee", "setup_price", "activation", "activation_fee", "nrc"),
-    "rental_cost_per_minute": _sats("cost_per_minute", "price_per_minute", "per_minute", "minute", "rental_cost"),
+    "setup_cost": _sats("setup", "setup_fee", "setup_price", "activation", "activation_fee", "nrc", needed=False),
+    "rental_cost_per_minute": _sats(
+        "cost_per_minute", "price_per_minute", "per_minute", "minute", "rental_cost", needed=False
+    ),
     "cost_per_inbound_message": _sats(
         "inbound_sms",
         "inbound_message",
@@ -160,7 +162,10 @@ GROUP = {
         needed=False,
         names=("carrier", "via"),
     ),
-    **{name: Column(words, _matching(pattern), needed=False) for name, (words, pattern) in group_terms.COLUMNS.items()},
+    **{
+        name: Column(words, _matching(pattern), needed=False)
+        for name, (words, pattern) in (group_terms.COLUMNS | pegged_columns.COLUMNS).items()
+    },
 }
 NUMBER = {
     "e164": Column(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.operations import daily_sums, verify_limits, verify_tokens
+from dtmf_server.operations import daily_sums, verify_limits, verify_prices, verify_tokens
 from dtmf_server.operations.verify_tokens import WrongTokenSums
 from dtmf_server.storage import ledger_audit
 from dtmf_server.storage.db import Tx
@@ -223,6 +223,7 @@ Difference = (
     | verify_limits.WrongLimit
     | verify_limits.WrongNextLimit
     | verify_limits.WrongRefund
+    | verify_prices.WrongRentalPrice
 )
 
 
@@ -258,6 +259,7 @@ def differences(tx: Tx) -> list[Difference]:
         *verify_limits.limits(tx),
         *verify_limits.refunds(tx),
         *verify_tokens.differences(tx),
+        *verify_prices.differences(tx),
     ]
 
 
@@ -287,7 +289,7 @@ def _minutes(tx: Tx) -> Iterator[Difference]:
         booked = row["booked"] if row["cost_per_minute"] else minutes
         if booked != minutes:
             yield UnbookedMinutes(rental_id, in_ledger=row["booked"], booked=minutes)
-        if row["paid"] != row["paid_minutes"] * row["cost_per_minute"]:
+        if row["paid"] != row["paid_minutes"] * row["first_cost"]:
             yield WrongPrice(rental_id, row["paid_minutes"], row["paid"])
         if row["ended_at_us"] is not None:
             started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])
