@@ -1,4 +1,4 @@
-"""Prices in a currency the slow way: which rentals are told a new price, and from which minute it applies."""
+"""Prices in a currency the slow way: which rentals get a new price, and from which minute on."""
 
 from dataclasses import replace
 
