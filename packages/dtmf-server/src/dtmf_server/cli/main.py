@@ -11,6 +11,7 @@ from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
 from dtmf_server.cli import (
     accounts,
+    alerts,
     audit,
     canary,
     completion,
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
     accounts.add(commands, _command)
+    alerts.add(commands, _command)
     audit.add(commands, _command)
     deposits.add(commands, _command)
     init.add(commands, _command)
