@@ -131,6 +131,14 @@ def test_a_group_is_converted_to_the_currency_and_back(db: Database, run: Run) -
 
 
 @ONE_ENGINE
+def test_a_change_of_the_unit_by_a_factor_of_ten_is_confirmed(db: Database, run: Run) -> None:
+    status, out = run("prices", "set", "us-mobile", "rental_cost_per_minute", "1", "--currency", "eur")
+    assert status == 1 and "rental_cost_per_minute from 13 to 2000 satoshis, 154 times higher" in out
+    assert prices(group(db)) == (0, 13, 705) and group(db)["currency"] is None
+    assert run("prices", "set", "us-mobile", "rental_cost_per_minute", "1", "--currency", "eur", "--yes")[0] == 0
+
+
+@ONE_ENGINE
 def test_the_list_shows_who_pays_what_until_when_and_then(db: Database, run: Run) -> None:
     peg(db)
     e164 = PeggedRenter(db).rents()

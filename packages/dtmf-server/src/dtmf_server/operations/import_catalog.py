@@ -10,6 +10,7 @@ from dtmf_server.core.pegged import Peg
 from dtmf_server.operations import group_terms, pegged_columns, price_jumps
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_file import CatalogFile
+from dtmf_server.operations.pegged_columns import InSats
 from dtmf_server.operations.price_jumps import Change, PriceJump
 from dtmf_server.storage import instance, numbers, supply_numbers
 from dtmf_server.storage.db import Row, Tx
@@ -85,13 +86,26 @@ def apply(
     write = {*difference.added, *(change.key for change in difference.changed)}
     key = _KEYS[file.kind]
     wanted = [each.values for each in file.entries if each.values[key] in write]
+    groups = pegged_columns.all_in_sats(tx) if file.kind == "groups" else {}
     try:
         _WRITERS[file.kind](tx, wanted, file.peg)
     except pegged_columns.NoRate:
         raise ImportErrors([Complaint(file.name, None, NO_RATE)]) from None
+    if groups:
+        price_jumps.require(_changes_of_unit(groups, pegged_columns.all_in_sats(tx)), accepted)
     if removes:
         numbers.delete_destinations(tx, list(difference.absent))
     return difference
+
+
+def _changes_of_unit(before: Mapping[str, InSats], after: Mapping[str, InSats]) -> list[Change]:
+    """Return the changes in satoshis of the groups whose prices have changed from satoshis to cents or back."""
+    return [
+        Change(group_id, column, str(sats or ""), str(after[group_id].sats[column] or ""))
+        for group_id, group in before.items()
+        if group.currency != after[group_id].currency
+        for column, sats in group.sats.items()
+    ]
 
 
 def compare(tx: Tx, file: CatalogFile, *, removes: bool = False) -> Difference:

@@ -1,6 +1,7 @@
 """The columns of a pegged group in the operator's files: its prices in cents of the currency of `[prices]`."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from dtmf_server.core.amounts import SATS
@@ -63,6 +64,20 @@ def stored(group: Row) -> dict[str, str]:
     file."""
     found = {name: _text(group[column]) for name, (column, _) in PRICES.items()}
     return found | ({} if group["currency"] is None else {sats: "" for _, sats in PRICES.values()})
+
+
+@dataclass(frozen=True, slots=True)
+class InSats:
+    """The current prices of a group in satoshis, by column, and its currency if it is pegged."""
+
+    currency: str | None
+    sats: Mapping[str, int | None]
+
+
+def all_in_sats(tx: Tx) -> dict[str, InSats]:
+    """Return the current prices of every group."""
+    columns = [column for _, column in PRICES.values()]
+    return {row["id"]: InSats(row["currency"], {name: row[name] for name in columns}) for row in numbers.groups(tx)}
 
 
 def in_sats(item: Item, peg: Peg | None, group: Row | None) -> dict[str, str]:
