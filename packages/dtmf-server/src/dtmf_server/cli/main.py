@@ -92,11 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
-    accounts.add(commands, _command)
-    alerts.add(commands, _command)
-    audit.add(commands, _command)
-    deposits.add(commands, _command)
-    init.add(commands, _command)
+    for part in (accounts, alerts, audit, deposits, init):
+        part.add(commands, _command)
     configuration_commands.add(commands)
     imports.add(commands, _command)
     money_commands.add(commands, _command)
