@@ -4,9 +4,11 @@ from decimal import Decimal
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from dtmf_server.core.rates import RateUnavailable
 from dtmf_server.operations import alerts
+from dtmf_server.runtime import metrics
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Database
@@ -67,6 +69,20 @@ def test_an_old_rate_is_an_alert(db: Database, wall: FakeWall) -> None:
     assert "DTMFRateOld" in found()
     peg(db, at_us=wall() - 10 * MINUTE_US)
     assert "DTMFRateOld" not in found()
+
+
+@ONE_ENGINE
+def test_the_age_of_the_rate_is_a_metric(db: Database, runtime: Runtime, wall: FakeWall) -> None:
+    def scraped() -> str:
+        registry = CollectorRegistry()
+        for collector in metrics.collectors(runtime):
+            registry.register(collector)
+        return generate_latest(registry).decode()
+
+    assert "dtmf_rate_age_seconds" not in scraped()
+    peg(db)
+    wall.advance(seconds=90)
+    assert "\ndtmf_rate_age_seconds 90.0\n" in scraped()
 
 
 @ONE_ENGINE
