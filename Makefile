@@ -94,7 +94,7 @@ test-lightning: $(DEV)
 # What is in deploy/: the container image, the systemd unit, Caddy, the alerts.
 test-deploy: $(DEV)
 	@sh tests/deploy/install.sh
-	$(BIN)/python -m pytest --quiet $(call report,deploy) -o python_files=deployed.py tests/deploy $(ARGS)
+	$(BIN)/python -m pytest --quiet $(call report,deploy) -o python_files='deployed.py one_machine.py' tests/deploy $(ARGS)
 
 test-browser: $(BROWSER)
 	$(BIN)/python -m pytest --quiet --numprocesses=2 --dist=worksteal tests/browser $(ARGS)

@@ -111,7 +111,7 @@ def test_caddy_passes_requests_and_streams_on(tmp_path: Path) -> None:
 def test_compose_names_files_settings_and_networks_that_exist() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     services = compose["services"]
-    assert {*services} == {"dtmf", "postgres", "caddy"}
+    assert {*services} == {"dtmf", "backup", "postgres", "caddy"}
     for service in services.values():
         for volume in service["volumes"]:
             source = volume.partition(":")[0]

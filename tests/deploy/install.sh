@@ -1,11 +1,12 @@
 #!/bin/sh
 # Install the additional requirements of `make test-deploy` from system packages, if they are missing: buildah and debootstrap
-# for the container image, promtool, caddy and systemd-analyze.
+# for the container image and the empty machine, ip, promtool, caddy and systemd-analyze.
 set -eu
 
 missing=""
 command -v buildah >/dev/null || missing="$missing buildah"
 test -x /usr/sbin/debootstrap || missing="$missing debootstrap"
+command -v ip >/dev/null || missing="$missing iproute2"
 command -v promtool >/dev/null || missing="$missing prometheus"
 command -v caddy >/dev/null || missing="$missing caddy"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"

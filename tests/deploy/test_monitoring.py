@@ -17,8 +17,8 @@ from support.webhook_steps import ON_SQLITE, rent
 
 MONITORING = ROOT / "deploy/monitoring"
 _metric = re.compile(r"\bdtmf_[a-z0-9_]+").findall
-# Only with a real chain, node or carrier; their own tests scrape them.
-ELSEWHERE = ("dtmf_chain_", "dtmf_lightning_", "dtmf_carrier_")
+# Only with a real chain, node or carrier, or with prices in a currency; their own tests scrape them.
+ELSEWHERE = ("dtmf_chain_", "dtmf_lightning_", "dtmf_carrier_", "dtmf_rate_")
 
 
 def scraped(runtime: Runtime) -> dict[str, dict[str, float]]:

@@ -96,6 +96,7 @@ NO_TEXT = {
     "operator_actions.operator",
     *(f"operator_{table}.{column}" for table in ("links", "sessions") for column in ("operator", "sha256")),
     "operator_refunds.charge",
+    *(f"{table}.{column}" for table in ("groups", "rental_prices") for column in ("currency", "rate")),
     "operator_actions.reason",  # the operator's
     "parts.carrier",
     "parts.coding",

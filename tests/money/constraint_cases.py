@@ -72,6 +72,16 @@ def _operator_refund(**changed: object) -> str:
     return _OPERATOR_REFUND.format(**(usual | changed))
 
 
+_PEG = (
+    "UPDATE groups SET currency = 'EUR', setup_micros = {setup}, minute_micros = {minute}, rate = '50000',"
+    " rate_at_wall_us = 0 WHERE id = 'us-mobile'"
+)
+
+_PRICE = (
+    "INSERT INTO rental_prices (rental_id, from_minute, since_us, cost_per_minute, from_sats, currency, rate)"
+    " VALUES (:rental, {minute}, 0, {cost}, {sats}, 'EUR', '50000')"
+)
+
 _TOKEN = "UPDATE tokens SET scopes = 'read', {}"
 
 # (constraint, the invalid state, the statement)
@@ -249,6 +259,28 @@ WRONG_STATES = [
         "a refund of everything",
         _group(", refund_within_minutes, refund_percent", "'local', '', '', '0', '0', 0, 0, 5, 91"),
     ),
+    (
+        "ck_groups_pegged",
+        "prices in a currency without a rate",
+        "UPDATE groups SET currency = 'EUR', setup_micros = 0, minute_micros = 1 WHERE id = 'us-mobile'",
+    ),
+    ("ck_groups_minute_micros", "a free minute in a currency", _PEG.format(setup=0, minute=0)),
+    ("ck_groups_setup_micros", "a set-up below 0 in a currency", _PEG.format(setup=-1, minute=1)),
+    ("ck_groups_sms_micros", "an SMS in no currency", "UPDATE groups SET sms_micros = 1"),
+    ("ck_groups_cap_micros", "a cap in no currency", "UPDATE groups SET cap_micros = 1"),
+    ("ck_rentals_price_days", "a price for no time", _rental(price_days=0)),
+    ("ck_rentals_price_until", "a price that ends outside a pegged group", _rental(price_until_us=5)),
+    ("ck_rentals_priced_minutes", "more minutes before a change than are booked", _rental(priced_minutes=2)),
+    ("ck_rentals_priced_sats", "costs before a change that never was", _rental(priced_sats=1)),
+    ("ck_rentals_next_price", "a next price without a time", _rental(price_days=30, next_cost_per_minute=5)),
+    (
+        "ck_rentals_next_price",
+        "a next price outside a pegged group",
+        _rental(change_at_us=60_000_000, next_cost_per_minute=5),
+    ),
+    ("ck_rental_prices_minute", "a free minute", _PRICE.format(minute=0, cost=0, sats=0)),
+    ("ck_rental_prices_from_minute", "a price before the start", _PRICE.format(minute=-1, cost=1, sats=0)),
+    ("ck_rental_prices_from_sats", "a cost below 0", _PRICE.format(minute=1, cost=1, sats=-1)),
     ("ck_groups_call_price", "calls without a price", _group("", "'local', '', '', '0', '1', 0, 0")),
     (
         "ck_groups_call_cost",
@@ -309,6 +341,8 @@ CHANGES_OF_THE_BOOKS = [
     ("minute_bookings", "DELETE FROM minute_bookings WHERE from_minute = 1"),
     ("operator_actions", "UPDATE operator_actions SET reason = 'another'"),
     ("operator_actions", "DELETE FROM operator_actions"),
+    ("rental_prices", "UPDATE rental_prices SET rate = '1'"),
+    ("rental_prices", "DELETE FROM rental_prices"),
 ]
 CHANGES_ON = {
     "sqlite": [
@@ -321,5 +355,6 @@ CHANGES_ON = {
         ("minute_bookings", "TRUNCATE minute_bookings"),
         ("transfers", "TRUNCATE transfers CASCADE"),
         ("operator_actions", "TRUNCATE operator_actions"),
+        ("rental_prices", "TRUNCATE rental_prices"),
     ],
 }

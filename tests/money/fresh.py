@@ -13,7 +13,7 @@ from dtmf_server.storage.open import open_database, sqlite_path
 from dtmf_server.storage.sqlite.engine import SQLiteDatabase
 
 _made = count(1)
-_APPEND_ONLY = (schema.transfers, schema.minute_bookings, schema.operator_actions)
+_APPEND_ONLY = (schema.transfers, schema.minute_bookings, schema.operator_actions, schema.rental_prices)
 _open: dict[str, Database] = {}  # server databases, emptied and reused
 
 

@@ -2,7 +2,7 @@
 
 from dtmf_server.core.money import FIRST_CUSTOMER
 from dtmf_server.operations import account, rent, verify
-from dtmf_server.storage import accounts, rentals
+from dtmf_server.storage import accounts, rental_owners
 from dtmf_server.storage.db import Row, Tx
 from money.oracle.chain import PlainChain
 from money.oracle.minutes import PlainRental
@@ -90,7 +90,7 @@ def _numbers(tx: Tx, plain: PlainService) -> None:
         (e164, number.rented, number.released_at_us or 0, number.last_account_id or 0, number.reserved_until_us)
         for e164, number in sorted(plain.numbers.items())
     ]
-    live = rentals.live_by_numbers(tx, list(plain.numbers))
+    live = rental_owners.live_by_numbers(tx, list(plain.numbers))
     assert {e164: row["account_id"] for e164, row in live.items()} == {
         rental.e164: account.id for account in plain.accounts.values() for rental in account.live
     }

@@ -11,14 +11,14 @@ FAULTS = [
     ),
     Fault(
         "core/limits.py",
-        "self.max_sats - self.setup_cost - self.message_sats - self.sms_cost)",
-        "self.max_sats - self.setup_cost - self.message_sats)",
+        "for_minutes = self.rental, sats - self.sms_cost",
+        "for_minutes = self.rental, sats",
         "the last minute leaves too little of the limit for an SMS",
     ),
     Fault(
         "core/limits.py",
-        "self.max_sats - self.setup_cost - self.message_sats - self.sms_cost)",
-        "self.max_sats - self.message_sats - self.sms_cost)",
+        "self._minutes_of(self.max_sats - self.setup_cost - self.message_sats)",
+        "self._minutes_of(self.max_sats - self.message_sats)",
         "the set-up does not count against the limit",
     ),
     Fault(

@@ -28,6 +28,7 @@ TESTS = (
     "packages/dtmf-server/tests/operations/test_token_limits.py",
     "tests/money/test_billing.py",
     "tests/money/test_limits.py",
+    "tests/money/test_pegged.py",
     "tests/money/test_rental_refunds.py",
     "tests/money/test_machine.py",
 )

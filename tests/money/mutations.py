@@ -1,6 +1,6 @@
 """Faults for the money code, each of which a test must catch: data for mutation_runner.py."""
 
-from money import limit_mutations, operator_mutations, refund_mutations, token_mutations
+from money import limit_mutations, operator_mutations, price_mutations, refund_mutations, token_mutations
 from money.fault import Fault
 
 FAULTS = [
@@ -190,8 +190,8 @@ FAULTS = [
     # --- messages
     Fault(
         "operations/receive.py",
-        "or 0, ledger.balance(account_id))",
-        "or 0, 10**15)",
+        "at_us=now_us), ledger.balance(account_id))",
+        "at_us=now_us), 10**15)",
         "an SMS is withheld for insufficient funds",
     ),
     Fault(
@@ -228,6 +228,7 @@ FAULTS = [
     *token_mutations.FAULTS,
     *refund_mutations.FAULTS,
     *operator_mutations.FAULTS,
+    *price_mutations.FAULTS,
     # --- SMS in doubt
     Fault(
         "storage/outbox.py",

@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dtmf_server.core import billing
-from dtmf_server.core.billing import NEVER_US, LiveRental
+from dtmf_server.core.billing import NEVER_US, LiveRental, NextPrice
 from dtmf_server.core.monthly_cap import PERIOD_MINUTES, PERIOD_US
 from dtmf_server.core.units import MINUTE_US
 from effort import MONEY_EXAMPLES, MONEY_PROFILE, MONEY_SEED
@@ -38,9 +39,38 @@ def booked_rentals(draw: st.DrawFn, *, with_caps: bool = True) -> list[LiveRenta
 
 def plain(rentals: list[LiveRental]) -> list[PlainRental]:
     return [
-        PlainRental(r.rental_id, r.started_at_us, r.cost_per_minute, r.booked_minutes, cap=r.monthly_cap)
+        PlainRental(
+            r.rental_id,
+            r.started_at_us,
+            r.cost_per_minute,
+            r.booked_minutes,
+            cap=r.monthly_cap,
+            later=[] if r.change is None else [_later(r, r.change)],
+        )
         for r in rentals
     ]
+
+
+def _later(rental: LiveRental, change: NextPrice) -> tuple[int, int, int, int | None]:
+    first = (change.at_us - rental.started_at_us) // MINUTE_US
+    return first, change.cost_per_minute, 0, change.monthly_cap
+
+
+@st.composite
+def changing_rentals(draw: st.DrawFn) -> list[LiveRental]:
+    """Draw live rentals, some of which change their price."""
+    rentals = []
+    for rental in draw(booked_rentals()):
+        step = 1 if rental.monthly_cap is None else PERIOD_MINUTES
+        if draw(st.booleans()) or rental.booked_minutes > step > 1:
+            rentals.append(rental)
+            continue
+        first = step if step > 1 else rental.booked_minutes + draw(st.integers(0, 30))
+        cost = draw(costs)
+        cap = draw(st.none() | st.integers(cost, 40 * cost)) if cost else None
+        at_us = rental.started_at_us + first * MINUTE_US
+        rentals.append(replace(rental, change=NextPrice(at_us, cost, None, cap)))
+    return rentals
 
 
 balances = st.integers(0, 50) | st.integers(0, 20_000)
@@ -70,7 +100,27 @@ def test_settle_pays_what_counting_minutes_pays(balance: int, rentals: list[Live
 
 @seed(MONEY_SEED)
 @thorough
-@given(balances, booked_rentals(), st.lists(later_us, min_size=1, max_size=8))
+@given(balances, changing_rentals(), later_us)
+def test_settle_pays_each_minute_at_its_price(balance: int, rentals: list[LiveRental], later_us: int) -> None:
+    now_us = NOW_US + later_us
+    settled = billing.settle(balance, rentals, now_us)
+    expected = plain(rentals)
+    assert settled.balance == pay_minutes(balance, expected, now_us)
+    running = {r.rental_id: r for r in settled.running}
+    live = {r.id: r for r in expected if r.ended_us is None}
+    assert running.keys() == live.keys()
+    assert {(r.rental_id, at_us) for r, at_us in settled.ended} == {
+        (r.id, r.ended_us) for r in expected if r.ended_us is not None
+    }
+    for id_, rental in running.items():
+        assert rental.cost_of(rental.booked_minutes) == live[id_].paid()
+        assert rental.cost_at(now_us) == live[id_].price(live[id_].paid_minutes - 1)
+    assert settled.depletes_at_us == run_out_us(settled.balance, [*live.values()])
+
+
+@seed(MONEY_SEED)
+@thorough
+@given(balances, changing_rentals(), st.lists(later_us, min_size=1, max_size=8))
 def test_settling_in_steps_equals_settling_once(balance: int, rentals: list[LiveRental], steps_us: list[int]) -> None:
     once = billing.settle(balance, rentals, NOW_US + max(steps_us))
     left, running, ended = balance, tuple(rentals), []

@@ -11,8 +11,9 @@ from dtmf_server.core import inbound
 from dtmf_server.core.deposit_rules import Block, ChainStep, Output
 from dtmf_server.operations import audit, deposit, meter, receive, rent, send, verify
 from dtmf_server.operations.ledger import open_ledger
-from dtmf_server.storage import schema
+from dtmf_server.storage import rental_prices, schema
 from dtmf_server.storage.db import Database, Tx
+from dtmf_server.storage.rental_prices import RentalPrice
 from harness import DAY_US, MINUTE_US, START_US, open_account
 from money.constraint_cases import CHANGES_OF_THE_BOOKS, CHANGES_ON, WRONG_STATES
 from money.lightning_constraint_cases import LIGHTNING_STATES
@@ -32,6 +33,7 @@ GUARDED = (
     schema.lightning_nodes,
     schema.lightning_invoices,
     schema.operator_refunds,
+    schema.rental_prices,
 )
 EVERY_STATE = WRONG_STATES + LIGHTNING_STATES
 Refused = (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.RaiseException)
@@ -56,6 +58,7 @@ def names(db: Database) -> dict[str, object]:
         sent = send.send(
             tx, account_id, sender=rental["e164"], to="+447700900000", content="hi", daily_limit=None, **later
         )
+        rental_prices.add(tx, [RentalPrice(rental["id"], 0, START_US, 13, 705, None, 0, "EUR", "50000")])
         audit.record(tx, audit.By("alice", "a test", START_US), "accounts open", f"account {account_id}")
         known = tx.one("SELECT id FROM deposits")
         assert known is not None

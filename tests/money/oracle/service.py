@@ -23,6 +23,7 @@ class PlainGroup:
     sms_cost: int
     cap: int | None = None
     reclaim_days: int = 0
+    is_pegged: bool = False
 
 
 @dataclass(slots=True)
@@ -199,6 +200,7 @@ class PlainService:
                 e164=e164,
                 sms_cost=group.sms_cost,
                 cap=group.cap,
+                until_us=account.settled_us + 30 * DAY_US if group.is_pegged else None,
                 setup=group.setup_cost,
                 max_minutes=max_minutes,
                 max_sats=max_sats,
@@ -234,7 +236,7 @@ class PlainService:
         if max_minutes is not None and max_minutes < started:
             return "limit_too_low"
         live.paid_minutes = started
-        if max_sats is not None and max_sats < live.setup + live.paid() + self.messages_cost(live) + live.sms_cost:
+        if max_sats is not None and max_sats < live.setup + live.paid() + self.messages_cost(live) + live.sms_price():
             return "limit_too_low"
         rental = self.settle(account_id, now_us).rental(e164)
         assert rental is not None
@@ -251,7 +253,7 @@ class PlainService:
         account.balance -= sats
         rental.message_sats += sats
         left = rental.left()
-        if sats and left is not None and left < rental.sms_cost:
+        if sats and left is not None and left < rental.sms_price():
             self._end(account, rental, "limit")
 
     def receive(self, to: list[str], now_us: int) -> list[tuple[int, int, int] | None]:
@@ -265,7 +267,7 @@ class PlainService:
         for account in self.accounts.values():
             rental = account.rental(e164)
             if rental is not None:
-                cost = min(rental.sms_cost, account.balance)
+                cost = min(rental.sms_price(), account.balance)
                 left = rental.left()
                 cost = cost if left is None else min(cost, left)
                 self._spend(account, rental, cost)
@@ -367,7 +369,9 @@ class PlainService:
         return min(due_us, default=None)
 
     def _limits_us(self, account: PlainAccount) -> list[int | None]:
-        return [rental.limit_us() for rental in account.live]
+        """Return when each rental reaches a limit or changes its price."""
+        changes = [rental.change_us(account.settled_us) for rental in account.live]
+        return changes + [rental.limit_us() for rental in account.live]
 
     def warnings_us(self, account_id: int) -> list[int]:
         """Return when the account is due for warnings that had not been sent when it was last settled."""

@@ -37,6 +37,8 @@ CATALOG = {
         "+12025550151",
     ],
     Group("high cap", rental_cost_per_minute=3, cost_per_inbound_message=5, monthly_cap=4000): ["+12025550160"],
+    Group("pegged", rental_cost_per_minute=20, cost_per_inbound_message=3): ["+12025550170", "+12025550171"],
+    Group("capped and pegged", rental_cost_per_minute=20, cost_per_inbound_message=2): ["+12025550180"],
     Group("free", setup_cost=5, rental_cost_per_minute=0, cost_per_inbound_message=1): ["+12025550140"],
 }
 GROUPS = [group.id for group in CATALOG]
@@ -81,6 +83,7 @@ class CoinsAndClocks(RuleBasedStateMachine):
                     g.cost_per_inbound_message or 0,
                     g.monthly_cap,
                     g.reclaim_days,
+                    "pegged" in g.id,
                 )
                 for g in CATALOG
             },

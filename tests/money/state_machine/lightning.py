@@ -9,7 +9,8 @@ from dtmf_server.storage import lightning_nodes, sign_ups
 from dtmf_server.storage.db import Tx
 from money.oracle.lightning import PlainNode
 from money.oracle.service import PlainAccount
-from money.state_machine.chain_and_clock import CoinsAndClocks, amounts, who
+from money.state_machine.chain_and_clock import amounts, who
+from money.state_machine.prices import Prices
 
 IDENTITY = "the machine's node"
 msats = amounts.map(lambda sats: sats * 1000) | st.integers(0, 3000) | st.integers(1, 500_000)
@@ -17,7 +18,7 @@ fees_msat = st.sampled_from([0, 0, 1, 999, 1000]) | st.integers(0, 5000)
 payments = st.lists(st.tuples(st.integers(0, 5), msats, fees_msat, st.booleans()), min_size=1, max_size=4)
 
 
-class LightningPayments(CoinsAndClocks):
+class LightningPayments(Prices):
     """Invoices of one node."""
 
     def __init__(self) -> None:

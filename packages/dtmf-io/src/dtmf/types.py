@@ -181,6 +181,17 @@ class BalanceLowEvent(_Event):
 
 
 @final
+class PriceChangingEvent(_Event):
+    """The price of a rental changes, at least 7 days later."""
+
+    kind: Literal["price.changing"]
+    e164: str
+    effective_at: str
+    cost_per_minute: int
+    cost_per_inbound_message: int | None
+
+
+@final
 class RentalEndedEvent(_Event):
     """A rental ended."""
 
@@ -222,6 +233,7 @@ Event: TypeAlias = (
     MessageEvent
     | DepositEvent
     | BalanceLowEvent
+    | PriceChangingEvent
     | RentalEndedEvent
     | RentalRefundedEvent
     | ActionDisabledEvent

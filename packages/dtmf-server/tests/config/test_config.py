@@ -314,6 +314,19 @@ def test_a_secret_can_be_in_a_file_next_to_the_configuration(tmp_path: Path) -> 
     assert load(path, {"DTMF_CARRIER__0__PASSWORD": "hunter2"}).carrier[0].password == "hunter2"
 
 
+def test_a_secret_is_read_from_the_copy_that_systemd_passes_on(tmp_path: Path) -> None:
+    path = tmp_path / "dtmf.toml"
+    path.write_text(LONDON.replace('password = "hunter2"', 'password_file = "secrets/london"'))
+    passed = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "secrets_london").write_text("s3cret\n")
+    assert load(path, passed).carrier[0].password == "s3cret", "the original can't be read, or is not there"
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "london").write_text("original\n")
+    (tmp_path / "credentials" / "secrets_london").unlink()
+    assert load(path, passed).carrier[0].password == "original"
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from dtmf_server.operations import catalog_file, group_terms
+from dtmf_server.operations import catalog_file, group_terms, pegged_columns
 from dtmf_server.operations.catalog_columns import Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
 
@@ -225,7 +225,7 @@ def test_groups_are_read_with_other_headers_and_prices_in_a_currency() -> None:
         "rental_cost_per_minute": "15",
         "cost_per_inbound_message": "150",
         "carriers": "phone",
-        **dict.fromkeys(group_terms.COLUMNS, ""),
+        **dict.fromkeys(group_terms.COLUMNS | pegged_columns.COLUMNS, ""),
     }
 
 

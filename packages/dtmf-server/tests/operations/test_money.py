@@ -236,7 +236,7 @@ def test_the_journal_is_exported_to_a_new_file_only(run: Run, tmp_path: Path, fo
         assert sum(entry["debit"] - entry["credit"] for entry in entries) == 0
     else:
         head, *lines = written.splitlines()
-        assert head == "part,timestamp,transfer,kind,account,customer,debit,credit,reference"
+        assert head == "part,timestamp,transfer,kind,account,customer,debit,credit,reference,rates"
         assert lines[0].startswith("opening,2018-01-01T00:00:00.000000,,,")
         assert lines[-1].startswith("closing,2018-02-01T00:00:00.000000,,,")
     assert path.stat().st_mode & 0o777 == 0o600

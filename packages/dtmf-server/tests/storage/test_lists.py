@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dtmf_server.storage import events, message_parts, numbers, rentals
+from dtmf_server.storage import events, message_parts, numbers, rental_owners
 from dtmf_server.storage.db import Database, Tx
 from support.webhook_steps import plan_of
 
@@ -14,7 +14,7 @@ LOOKUPS: list[tuple[str, str, str, Callable[[Tx], object]]] = [
     ("events", "pk_events", "INTEGER PRIMARY KEY", lambda tx: events.by_ids(tx, [1, 2])),
     ("parts", "pk_parts", "INTEGER PRIMARY KEY", lambda tx: message_parts.remove(tx, [1, 2])),
     ("numbers", "pk_numbers", "sqlite_autoindex_numbers_1", lambda tx: numbers.groups_of(tx, ["+1", "+2"])),
-    ("r", "uq_rentals_live_e164", "uq_rentals_live_e164", lambda tx: rentals.live_by_numbers(tx, ["+1", "+2"])),
+    ("r", "uq_rentals_live_e164", "uq_rentals_live_e164", lambda tx: rental_owners.live_by_numbers(tx, ["+1", "+2"])),
 ]
 
 

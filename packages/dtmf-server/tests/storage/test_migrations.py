@@ -179,7 +179,7 @@ def _upgrade_and_fail(upgrade: object, *arguments: object) -> None:
     raise RuntimeError("after the last statement")
 
 
-_APPEND_ONLY = ("transfers", "minute_bookings", "operator_actions")
+_APPEND_ONLY = ("transfers", "minute_bookings", "operator_actions", "rental_prices")
 
 
 def append_only_triggers(dialect_name: str) -> list[str]:

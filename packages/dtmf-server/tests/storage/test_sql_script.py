@@ -29,6 +29,8 @@ RELEASED = {
     ("0026_operator_books", "postgresql"): "e87f6fc45ecf4701ca109fc4fd0bb12883005ee5ffd473d1bccf648b1577467c",
     ("0030_answers_for_operators", "sqlite"): "248636772e5428c8cb5139b055300d4f09ce970243821c6d48f5e298aa7d0ca3",
     ("0030_answers_for_operators", "postgresql"): "ad3426d800cf65d35f416f46a5fe92fce0b66ee84e4b695734815508651e349e",
+    ("0031_pegged_prices", "sqlite"): "0f7af81116812988c064b5fc9a96929bdc62b2643e97e088672305497d5883f6",
+    ("0031_pegged_prices", "postgresql"): "c8cc46e827274525bc80d7010963254cb16ec54add2d1de83d8a2f3031528a16",
 }
 
 

@@ -89,6 +89,12 @@ ERRORS: dict[str, Entry] = TOKEN_ERRORS | {
         meaning="The amount is in a currency, and the service has no current exchange rate.",
         fix="Give the amount in satoshis, or try again later. As the operator, see `dtmf-server doctor`.",
     ),
+    "price_unavailable": Entry(
+        status=503,
+        title="Price unavailable",
+        meaning="The prices of the group follow an exchange rate, and the service has had no usable one for too long.",
+        fix="Try again later, or rent from another group. As the operator, see `dtmf-server doctor`.",
+    ),
     "not_ours": Entry(
         status=404,
         title="Not an address of this service",

@@ -105,7 +105,8 @@ async def get_number(request: Request, e164: E164) -> Response[responses.Number]
 def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Request) -> responses.Number:
     """Rent an available number of the group, or exactly `e164`. The setup fee and the first minute are charged at once.
     `max_minutes` and `max_sats` end the rental by themselves; `max_sats` must cover both, and one inbound SMS."""
-    settings = runtime_of(request).settings
+    runtime = runtime_of(request)
+    settings = runtime.settings
     rental = rent.start(
         tx,
         caller.account_id,
@@ -119,6 +120,7 @@ def post_numbers(tx: Tx, caller: Caller, new: requests.NewRental, *, request: Re
         label=new.label,
         network=None if settings.sandbox else network_of(request.scope, settings.trusted_proxies),
         started_by=caller.token_id,
+        price_terms=runtime.price_terms(),
     )
     return responses.number(rental, [], now_us=caller.now_us)
 

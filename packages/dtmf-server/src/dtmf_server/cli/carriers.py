@@ -108,6 +108,7 @@ def diagnose(db: Database, configuration: Config) -> Diagnosis:
     if configuration.mode == "production" and not names:
         found.insert(0, "no [[carrier]] is configured: no SMS can be received or sent")
     found += [*_url_complaints(configuration), *rate_text.complaints(configuration)]
+    found += db.read_blocking(partial(rate_text.group_complaints, configuration=configuration, at_wall_us=wall_us()))
     lightning = _lightning(db, configuration)
     if lightning is not None and (fault := fault_of_lightning(lightning)):
         found.append(f"no Lightning payment is credited: {fault}")

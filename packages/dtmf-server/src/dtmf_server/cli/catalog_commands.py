@@ -4,15 +4,18 @@ import argparse
 import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TypeAlias
 
-from dtmf_server.cli import confirm, explanations, operator
+from dtmf_server.cli import confirm, explanations, operator, rate_text
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import free_lines
 from dtmf_server.cli.output import print_line
 from dtmf_server.config import Config
-from dtmf_server.operations import audit, catalog_edit
+from dtmf_server.core.amounts import SATS
+from dtmf_server.core.pegged import Peg
+from dtmf_server.operations import audit, catalog_edit, pegged_columns
 from dtmf_server.operations.catalog_edit import GROUP_COLUMNS, OF_DESTINATIONS, PRICE_COLUMNS, CannotRetire, Edit
 from dtmf_server.operations.catalog_entries import ImportErrors
 from dtmf_server.operations.import_catalog import FreePrices
@@ -38,7 +41,7 @@ def _add_groups(actions: Commands, command: NewCommand) -> None:
     changing = command(actions, "set", set_values, "change one column of a group; the value is checked as in an import")
     changing.add_argument("key", metavar="GROUP", help="the ID of the group")
     changing.add_argument("column", choices=GROUP_COLUMNS, metavar="COLUMN", help=f"one of {', '.join(GROUP_COLUMNS)}")
-    changing.set_defaults(kind="groups")
+    changing.set_defaults(kind="groups", currency=None)
     _add_change_options(changing)
 
 
@@ -59,11 +62,21 @@ def _add_prices(actions: Commands, command: NewCommand) -> None:
     showing = command(actions, "show", show_prices, "show the prices of groups, and the live rentals at other prices")
     showing.add_argument("group", nargs="?", metavar="GROUP", help="only this group")
     showing.add_argument("--json", action="store_true", help="print one JSON object")
+    text = "list the live rentals in groups with prices in a currency: their prices, until when, and the next ones"
+    listing = command(actions, "list", list_prices, text)
+    listing.add_argument("group", nargs="?", metavar="GROUP", help="only this group")
+    listing.add_argument("--json", action="store_true", help="print one JSON object per line")
     text = "change a price, and show how many live rentals keep the prices that they started with"
     changing = command(actions, "set", set_values, text)
     changing.add_argument("key", metavar="GROUP", help=f"the ID of a group, or for {OF_DESTINATIONS} a prefix like +49")
     changing.add_argument("column", choices=PRICE_COLUMNS, metavar="COLUMN", help=f"one of {', '.join(PRICE_COLUMNS)}")
     changing.set_defaults(kind="prices")
+    changing.add_argument(
+        "--currency",
+        type=str.upper,
+        metavar="CODE",
+        help="VALUE is in this currency, or in SATS; the group's other prices are converted at the current rate",
+    )
     _add_change_options(changing)
 
 
@@ -163,20 +176,59 @@ def show_prices(options: argparse.Namespace, configuration: Config) -> int:
         return 0
     for group in found:
         others = group["live_rentals_at_other_prices"]
+        announced = group["announced_changes"]
         print_line(
-            f"{group['group']}: {_group_prices(group)}; {group['live_rentals']} live rentals"
-            f"{f', {others} at other prices' if others else ''}"
+            f"{group['group']}: {_group_prices(group)}{_cents(group)}; {group['live_rentals']} live rentals"
+            f"{f', {others} at other prices' if others else ''}{f', {announced} with an announced change' if announced else ''}"
         )
     return 0
+
+
+def _cents(group: dict[str, object]) -> str:
+    """Return the prices of a pegged group in its currency."""
+    if group["currency"] is None:
+        return ""
+    cents = [f"{name} {group[name]}" for name in pegged_columns.PRICES if group[name] is not None]
+    return f"; {group['currency']} at a rate of {group['rate']} ({group['rate_at']}): {', '.join(cents)}"
+
+
+def list_prices(options: argparse.Namespace, configuration: Config) -> int:
+    """Print the rentals whose prices follow a currency. Returns the exit status."""
+    with _attached(options, configuration) as runtime:
+
+        def show(tx: Tx) -> None:
+            for row in catalog_edit.rental_prices_of(tx, options.group):
+                print_line(json.dumps(row) if options.json else _rental_text(row))
+
+        runtime.db.read_blocking(show)
+    return 0
+
+
+def _rental_text(row: dict[str, object]) -> str:
+    now, new = (_rental_prices(row, prefix) for prefix in ("", "next_"))
+    if row["until"] is None:
+        return f"{row['e164']}  {row['group']}  account {row['account']}: {now}, without a change"
+    then = f"then {new}" if row["is_announced"] else f"not announced yet; at today's rate, then {new}"
+    return f"{row['e164']}  {row['group']}  account {row['account']}: {now} until {row['until']}, {then}"
+
+
+def _rental_prices(row: dict[str, object], prefix: str) -> str:
+    sms = row[f"{prefix}cost_per_inbound_message"]
+    return f"{row[f'{prefix}cost_per_minute']} a minute, {'no SMS' if sms is None else f'{sms} an SMS'}"
 
 
 def set_values(options: argparse.Namespace, configuration: Config) -> int:
     """Change a column. Returns the exit status: 1 if the value is refused."""
     by, action = operator.acting(options), f"{options.kind} set"
+    try:
+        column, value = _column_and_value(options)
+    except ValueError as error:
+        return _refused(options, [str(error)])
+    peg = rate_text.current_peg(configuration)
 
     def change(accepted: Collection[PriceJump]) -> Edit:
         def run(tx: Tx) -> Edit:
-            edit = _edit(tx, options, accepted)
+            edit = _edit(tx, options, accepted, values={column: value}, peg=peg)
             for each in edit.difference.changed:
                 audit.record(tx, by, action, f"{each.key or OTHERS} {each.column} {_from_to(each)}")
             for key in edit.difference.added:
@@ -200,13 +252,41 @@ def set_values(options: argparse.Namespace, configuration: Config) -> int:
     return 0
 
 
-def _edit(tx: Tx, options: argparse.Namespace, accepted: Collection[PriceJump]) -> Edit:
+def _column_and_value(options: argparse.Namespace) -> tuple[str, str]:
+    """Return what to set: with a currency, the column in cents. Raises ValueError."""
+    column, value, currency = options.column, options.value, options.currency
+    if currency in (None, SATS) or not value:
+        return column, value
+    names = {sats: cents for cents, (_, sats) in pegged_columns.PRICES.items()}
+    if column not in names:
+        raise ValueError(f"--currency is for {', '.join(names)}, not for {column}")
+    try:
+        return names[column], f"{(Decimal(value) * 100).normalize():f}"
+    except InvalidOperation:
+        raise ValueError(f"{column} must be an amount of {currency} like 0.05, not {value!r}") from None
+
+
+def _edit(
+    tx: Tx,
+    options: argparse.Namespace,
+    accepted: Collection[PriceJump],
+    *,
+    values: dict[str, str],
+    peg: Peg | None,
+) -> Edit:
     if options.column == OF_DESTINATIONS:
         return catalog_edit.set_destination(
             tx, options.key, options.value, accepted=accepted, allow_free=options.allow_free
         )
-    values = {options.column: options.value}
-    return catalog_edit.set_group(tx, options.key, values, accepted=accepted, allow_free=options.allow_free)
+    return catalog_edit.set_group(
+        tx,
+        options.key,
+        values,
+        accepted=accepted,
+        allow_free=options.allow_free,
+        peg=peg,
+        currency=options.currency,
+    )
 
 
 def _from_to(change: Change) -> str:

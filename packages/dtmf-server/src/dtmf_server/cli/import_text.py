@@ -28,8 +28,8 @@ def free_lines(prices: list[PriceWarning]) -> list[str]:
 def jump_text(jump: PriceJump) -> str:
     """Return one line about a price that changes by a large factor."""
     what = f"prefix {_key(jump.key)}" if jump.column == "cost_per_segment" else f"group {jump.key}"
-    times = f"{jump.factor:.3g} times {'higher' if jump.after_sats > jump.before_sats else 'lower'}"
-    return f"{what}: {jump.column} from {jump.before_sats} to {jump.after_sats} satoshis, {times}"
+    times = f"{jump.factor:.3g} times {'higher' if jump.after > jump.before else 'lower'}"
+    return f"{what}: {jump.column} from {jump.before} to {jump.after} {jump.unit}, {times}"
 
 
 def difference_lines(difference: Difference, *, is_dry_run: bool) -> list[str]:

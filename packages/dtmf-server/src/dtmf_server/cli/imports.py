@@ -5,13 +5,13 @@ import argparse
 import contextlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from dtmf_server.cli import catalog_commands, confirm, import_rate, operator, supply_check
+from dtmf_server.cli import catalog_commands, confirm, import_rate, operator, rate_text, supply_check
 from dtmf_server.cli.database_options import require_current_schema
 from dtmf_server.cli.import_text import difference_lines, free_lines, jump_text, warning_text
 from dtmf_server.cli.output import print_line
@@ -19,7 +19,7 @@ from dtmf_server.config import Config
 from dtmf_server.core import amounts
 from dtmf_server.core.calling_codes import calling_code
 from dtmf_server.core.errors import CannotStart
-from dtmf_server.operations import audit, catalog_file, import_catalog, supply_status
+from dtmf_server.operations import audit, catalog_file, import_catalog, pegged_columns, supply_status
 from dtmf_server.operations.audit import By
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Reading
 from dtmf_server.operations.catalog_entries import ImportErrors
@@ -117,7 +117,7 @@ def _country(text: str) -> str:
 def import_command(options: argparse.Namespace, configuration: Config) -> int:
     """Import groups, numbers or prices from a file, or show what that would change. Returns the exit status."""
     try:
-        file = _read(options, configuration)
+        file = _with_rate(_read(options, configuration), configuration)
         unasked = supply_check.check(file, configuration) if options.kind == "groups" else []
         with contextlib.closing(open_database(require_current_schema(options, configuration))) as db:
             difference = _apply(db, file, options)
@@ -140,6 +140,13 @@ def import_command(options: argparse.Namespace, configuration: Config) -> int:
     for line in difference_lines(difference, is_dry_run=options.dry_run):
         print_line(line)
     return 0
+
+
+def _with_rate(file: catalog_file.CatalogFile, configuration: Config) -> catalog_file.CatalogFile:
+    """Add the current rate to a file with prices in cents."""
+    if not any(pegged_columns.is_pegged(entry.values) for entry in file.entries):
+        return file
+    return replace(file, peg=rate_text.current_peg(configuration))
 
 
 def _cheap(db: Database, configuration: Config) -> list[str]:

@@ -11,6 +11,7 @@ from dtmf_server import config
 from dtmf_server.carriers.registry import settings_class
 from dtmf_server.cli import (
     accounts,
+    alerts,
     audit,
     canary,
     completion,
@@ -94,11 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     restore = _command(commands, "restore", restore_command, "restore a backup into an empty database, and verify it")
     restore.add_argument("file", type=Path, metavar="FILE")
-    accounts.add(commands, _command)
-    audit.add(commands, _command)
-    deposits.add(commands, _command)
-    explanations.add(commands, _command)
-    init.add(commands, _command)
+    for part in (accounts, alerts, audit, deposits, explanations, init):
+        part.add(commands, _command)
     configuration_commands.add(commands)
     imports.add(commands, _command)
     money_commands.add(commands, _command)

@@ -4,8 +4,18 @@ from dtmf_server.core.days import day_name
 from dtmf_server.operations import verify, verify_limits
 from dtmf_server.operations.daily_sums import WrongDailySum
 from dtmf_server.operations.verify_operator import WrongAdjustments, WrongOperatorRefund
+from dtmf_server.operations.verify_prices import WrongRentalPrice
 from dtmf_server.operations.verify_suspended import WaitsWhileSuspended
 from dtmf_server.operations.verify_tokens import WrongTokenSums
+
+_OfMinutes = (
+    verify.UnbookedMinutes
+    | verify.WrongPrice
+    | verify.WrongLength
+    | verify.UnpaidMinutes
+    | verify_limits.WrongLimit
+    | verify_limits.WrongRefund
+)
 
 
 def counts_text(counts: verify.Counts) -> str:
@@ -35,7 +45,7 @@ def difference_text(found: verify.Difference) -> str:
         ):
             return _deposit_text(found)
         case _:
-            return _minutes_text(found)
+            return _rental_text(found)
 
 
 def _account_text(
@@ -82,14 +92,13 @@ def _ledger_text(
     )
 
 
-def _minutes_text(
-    found: verify.UnbookedMinutes
-    | verify.WrongPrice
-    | verify.WrongLength
-    | verify.UnpaidMinutes
-    | verify_limits.WrongLimit
-    | verify_limits.WrongRefund,
-) -> str:
+def _rental_text(found: _OfMinutes | WrongRentalPrice) -> str:
+    if isinstance(found, WrongRentalPrice):
+        return f"rental {found.rental_id}: its prices must be {found.expected}, stored as {found.stored}"
+    return _minutes_text(found)
+
+
+def _minutes_text(found: _OfMinutes) -> str:
     name = f"rental {found.rental_id}"
     match found:
         case verify.UnbookedMinutes():

@@ -9,7 +9,7 @@ secret be kept out of it.
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -56,7 +56,8 @@ def read(
     source = Source(name, text, named)
     root = with_kinds(root, table, kinds, settings_of, source.where)
     root = with_lightning(root, table, _lightning_kind(environ, named), lightning_of, source.where)
-    _read_secret_files(root, table, (), source, path.parent if path else Path())
+    folder = path.parent if path else Path()
+    _read_secret_files(root, table, (), source, lambda name: _passed_on(folder / name, environ))
     variables: dict[KeyPath, str] = {}
     for keys, variable, value in sorted(_from_environment(root, environ), key=lambda found: found[0]):
         _put(table, keys, value, variable)
@@ -115,17 +116,19 @@ def _lightning_kind(environ: Mapping[str, str], variables: dict[KeyPath, str]) -
     return None
 
 
-def _read_secret_files(section: type[Section], table: Any, path: KeyPath, source: Source, folder: Path) -> None:
-    """Replace each key like `password_file` of a secret by the secret from that file. A relative path is relative to the
-    folder of the configuration."""
+def _read_secret_files(
+    section: type[Section], table: Any, path: KeyPath, source: Source, find: Callable[[str], Path]
+) -> None:
+    """Replace each key like `password_file` of a secret by the secret from that file, which `find` returns. A relative path is
+    relative to the folder of the configuration."""
     for key, value in [*table.items()] if isinstance(table, dict) else ():
         kind = fields(section).get(key)
         secret = key.removesuffix("_file")
         if isinstance(kind, type) and issubclass(kind, Section):
-            _read_secret_files(kind, value, (*path, key), source, folder)
+            _read_secret_files(kind, value, (*path, key), source, find)
         elif get_origin(kind) is tuple and isinstance(value, list):
             for index, item in enumerate(value):
-                _read_secret_files(item_type(kind, index), item, (*path, key, index), source, folder)
+                _read_secret_files(item_type(kind, index), item, (*path, key, index), source, find)
         elif kind is None and secret != key and extra(fields(section).get(secret)).get("secret"):
             where = f"{source.where((*path, key))}: {dotted((*path, key))}"
             if secret in table:
@@ -133,10 +136,18 @@ def _read_secret_files(section: type[Section], table: Any, path: KeyPath, source
             if not isinstance(value, str) or not value:
                 raise ConfigError(f"{where} must be the path of a file, not {_shown(value)}")
             try:
-                table[secret] = _secret(dotted((*path, key)), folder / value)
+                table[secret] = _secret(dotted((*path, key)), find(value))
             except ConfigError as error:
                 raise ConfigError(f"{source.where((*path, key))}: {error}") from None
             del table[key]
+
+
+def _passed_on(path: Path, environ: Mapping[str, str]) -> Path:
+    """Return the copy of a secret that systemd passes on to the service (`LoadCredential=secrets:/etc/dtmf/secrets`), if there
+    is one, or the path itself, which only root may be able to read."""
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    copy = Path(folder) / f"{path.parent.name}_{path.name}" if folder else path
+    return copy if copy.is_file() else path
 
 
 def _secret(variable: str, path: Path) -> str:

@@ -141,7 +141,8 @@ Rate = Annotated[float, Meta(gt=0, le=1e15, description="a number above 0")]
 
 
 class Prices(Section, frozen=True):
-    """The currency in which renters may give amounts, and where the price of one bitcoin in it comes from."""
+    """The currency in which renters may give amounts and groups may have prices, and where the price of one bitcoin in it
+    comes from."""
 
     currency: Annotated[str | None, setting("a code of ISO 4217 like EUR", re.compile(r"[A-Z]{3}\Z").match)] = None
     rate_file: Annotated[str | None, setting("an absolute path", _is_path)] = None
@@ -150,6 +151,8 @@ class Prices(Section, frozen=True):
     rate_min: Rate = 1e-3
     rate_max: Rate = 1e15
     rate_max_age_s: Annotated[int, Meta(ge=60, le=604_800, description="whole seconds from 60 to 604800")] = 3600
+    price_days: Annotated[int, Meta(ge=7, le=366, description="whole days from 7 to 366")] = 30
+    grace_s: Annotated[int, Meta(ge=60, le=604_800, description="whole seconds from 60 to 604800")] = 21_600
 
 
 class Messages(Section, frozen=True):

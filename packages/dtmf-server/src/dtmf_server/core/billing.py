@@ -19,6 +19,10 @@ Rentals with a monthly cap (core/monthly_cap.py) are not part of these sums. The
 time, and an account has at most 100 of them. Any 30 days in a row cost the same, P = 30 days * R + the sum of all caps:
 `balance // P` whole periods pass before the balance runs out, and bisection finds the minute in the next one.
 
+The price of a rental in a currency changes at the start of one of its minutes (core/pegged.py). That instant ends a
+stretch in which the sums are constant, like the instant of a limit: `settle` pays what starts before it, and continues
+with the new price.
+
 Every function here is pure; times are microseconds since 1970 UTC, amounts are satoshis.
 """
 
@@ -40,6 +44,15 @@ POLL_INTERVAL_US = MINUTE_US  # the meter polls the accounts at least this often
 NEVER_US = 253_402_300_799_000_000
 
 
+class NextPrice(Struct, frozen=True):
+    """The next price of a rental: that of the minutes which start at `at_us`, the start of one of them, or later."""
+
+    at_us: int
+    cost_per_minute: int
+    cost_per_inbound_message: int | None
+    monthly_cap: int | None
+
+
 class LiveRental(Struct, frozen=True):
     """A live rental as the meter sees it. `booked_minutes` is the number of its minutes that are paid."""
 
@@ -51,6 +64,9 @@ class LiveRental(Struct, frozen=True):
     monthly_cap: int | None = None
     limit_at_us: int | None = None  # a limit ends it then, before that minute is paid (core/limits.py)
     reserved_sats: int | None = None  # of its token's limits (core/token_budget.py)
+    priced_minutes: int = 0  # its minutes before the last change of its price, and what they cost
+    priced_sats: int = 0
+    change: NextPrice | None = None
 
     @property
     def phase_us(self) -> int:
@@ -63,13 +79,33 @@ class LiveRental(Struct, frozen=True):
         return self.started_at_us + self.booked_minutes * MINUTE_US
 
     def cost_at(self, at_us: int) -> int:
-        """Return the cost of the minute that runs at this instant."""
-        nth = (at_us - self.started_at_us) // MINUTE_US
+        """Return the cost of the minute that runs at this instant, which must be before the next price applies."""
+        nth = (at_us - self.started_at_us) // MINUTE_US - self.priced_minutes
         return monthly_cap.cost_of_minute(nth, self.cost_per_minute, self.monthly_cap)
 
     def cost_of(self, minutes: int) -> int:
-        """Return the cost of the first `minutes` minutes."""
-        return monthly_cap.cost_of_minutes(minutes, self.cost_per_minute, self.monthly_cap)
+        """Return the cost of the first `minutes` minutes, at least those before the last change of its price."""
+        if self.change is not None and minutes > (self.change.at_us - self.started_at_us) // MINUTE_US:
+            return self.changed().cost_of(minutes)
+        since = minutes - self.priced_minutes
+        return self.priced_sats + monthly_cap.cost_of_minutes(since, self.cost_per_minute, self.monthly_cap)
+
+    def until_change(self) -> "LiveRental":
+        """Return it without its next price, for what lies before the change."""
+        return self if self.change is None else replace(self, change=None)
+
+    def changed(self) -> "LiveRental":
+        """Return it with its next price."""
+        assert self.change is not None, "a price is announced before it changes"
+        before = self.until_change()
+        minutes = (self.change.at_us - self.started_at_us) // MINUTE_US
+        return replace(
+            before,
+            cost_per_minute=self.change.cost_per_minute,
+            monthly_cap=self.change.monthly_cap,
+            priced_minutes=minutes,
+            priced_sats=before.cost_of(minutes),
+        )
 
     def cost_between(self, after_us: int, until_us: int) -> int:
         """Return the cost of the minutes that start after `after_us`, at least the first, and by `until_us`."""
@@ -130,15 +166,19 @@ def settle(balance: int, running: Sequence[LiveRental], now_us: int) -> Settleme
     while True:
         runs_out_us = depletes_at(balance, live) or NEVER_US
         limit_us = min((r.limit_at_us for r in live if r.limit_at_us is not None), default=NEVER_US)
-        instant = min(runs_out_us, limit_us)
+        change_us = min((r.change.at_us for r in live if r.change is not None), default=NEVER_US)
+        instant = min(runs_out_us, limit_us, change_us)
         if instant > now_us:
             break
         balance, live = _book_before(balance, live, instant)
-        if limit_us <= runs_out_us:
+        if limit_us == instant:
             ended += [(rental, limit_us) for rental in live if rental.limit_at_us == limit_us]
             live = [rental for rental in live if rental.limit_at_us != limit_us]
             continue
-        balance, live, out_of_money = _pay_round(balance, live, instant, min(now_us, limit_us - 1))
+        if change_us == instant:
+            live = [r.changed() if r.change is not None and r.change.at_us == instant else r for r in live]
+            continue
+        balance, live, out_of_money = _pay_round(balance, live, instant, min(now_us, limit_us - 1, change_us - 1))
         ended += out_of_money
     balance, live = _book_before(balance, live, now_us + 1)
     return Settlement(balance, tuple(live), tuple(ended), depletes_at(balance, live))
@@ -233,7 +273,7 @@ def _known(rentals: Sequence[LiveRental]) -> KnownCosts:
     for rental in rentals:
         if rental.monthly_cap is None:
             by_phase[rental.phase_us] = by_phase.get(rental.phase_us, 0) + rental.cost_per_minute
-    return KnownCosts(by_phase, [rental for rental in rentals if rental.monthly_cap is not None])
+    return KnownCosts(by_phase, [rental.until_change() for rental in rentals if rental.monthly_cap is not None])
 
 
 def cost_between(costs: Costs, after_us: int, until_us: int) -> int:

@@ -226,6 +226,13 @@ class CurrencyUnavailable(Refusal):
     status, code, title = 503, "currency_unavailable", "Currency unavailable"
 
 
+class PriceUnavailable(Refusal):
+    """The prices of this group follow an exchange rate, which has not been available for too long: try again later, or rent
+    from another group. Running rentals continue at their prices."""
+
+    status, code, title = 503, "price_unavailable", "Price unavailable"
+
+
 class InvoicePaid(Refusal):
     """This invoice is paid: a wallet refuses to pay it again."""
 

@@ -63,14 +63,19 @@ class Limited(Struct, frozen=True):
         started = self.minutes_at(now_us)
         paid = [] if self.max_minutes is None else [self.max_minutes]
         if self.max_sats is not None and self.rental.cost_per_minute:
-            paid.append(self._minutes_of(self.max_sats - self.setup_cost - self.message_sats - self.sms_cost))
+            paid.append(self._minutes_of(self.max_sats - self.setup_cost - self.message_sats))
         ends = [self.rental.started_at_us + max(started, minutes) * MINUTE_US for minutes in paid]
         return next((at_us for at_us in sorted(ends) if at_us < NEVER_US), None)
 
     def _minutes_of(self, sats: int) -> int:
-        """Return how many minutes this pays for, including the free ones above a monthly cap."""
-        if self.rental.monthly_cap is None:
-            return max(0, sats) // self.rental.cost_per_minute
-        return (
-            bisect_right(range((NEVER_US - self.rental.started_at_us) // MINUTE_US), sats, key=self.rental.cost_of) - 1
-        )
+        """Return how many minutes this pays for besides one SMS, including the free minutes above a monthly cap."""
+        rental, for_minutes = self.rental, sats - self.sms_cost
+        if rental.change is not None:
+            last = (rental.change.at_us - rental.started_at_us) // MINUTE_US
+            if rental.cost_of(last) <= for_minutes:
+                sms_cost = rental.change.cost_per_inbound_message or 0
+                return replace(self, rental=rental.changed(), sms_cost=sms_cost)._minutes_of(sats)
+        if rental.monthly_cap is None:
+            return rental.priced_minutes + max(0, for_minutes - rental.priced_sats) // rental.cost_per_minute
+        minutes = range(rental.priced_minutes, (NEVER_US - rental.started_at_us) // MINUTE_US)
+        return rental.priced_minutes + max(0, bisect_right(minutes, for_minutes, key=rental.cost_of) - 1)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from dtmf_server.core.errors import StorageUnavailable
 from dtmf_server.core.refunds import RefundCaps
-from dtmf_server.operations import deposit, meter, rental_refunds, retention, sandbox, simulated_lightning
+from dtmf_server.operations import deposit, meter, pegged, rental_refunds, retention, sandbox, simulated_lightning
 from dtmf_server.runtime.context import Runtime
 from dtmf_server.storage import chain, outbox
 from dtmf_server.storage.db import Tx
@@ -14,15 +14,17 @@ CATCH_UP_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.25  # wake-ups may get lost, so poll the tables too
 
 
-def _settle(tx: Tx, caps: RefundCaps, *, now_us: int) -> int:
-    """Run the meter once, and decide refunds. Return how many accounts and rentals were due."""
-    return meter.sweep(tx, now_us=now_us) + rental_refunds.decide_due(tx, caps=caps, now_us=now_us)
+def _settle(tx: Tx, caps: RefundCaps, *, now_us: int, wall_us: int) -> int:
+    """Run the meter once, announce prices, and decide refunds. Return how many accounts and rentals were due."""
+    settled = meter.sweep(tx, now_us=now_us) + pegged.announce(tx, now_us=now_us, wall_us=wall_us)
+    return settled + rental_refunds.decide_due(tx, caps=caps, now_us=now_us)
 
 
 async def run_due_work(runtime: Runtime) -> None:
     """Run meter, retention, chain and deliveries until nothing is due."""
     settings, clock = runtime.settings, runtime.clock
-    while await runtime.db.write(lambda tx: _settle(tx, runtime.settings.refund_caps, now_us=clock.now_us(tx))):
+    caps = settings.refund_caps
+    while await runtime.db.write(lambda tx: _settle(tx, caps, now_us=clock.now_us(tx), wall_us=clock.wall_us())):
         pass
     erased = 0
     while count := await runtime.db.write(

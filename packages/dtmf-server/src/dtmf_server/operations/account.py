@@ -1,7 +1,7 @@
 """Accounts: opening one, its balance, cost and runway, and its transactions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
@@ -58,8 +58,8 @@ def standing(tx: Tx, account_id: int, *, now_us: int) -> Standing:
     written.
 
     Reads one row and sums, however many rentals the account has. If the balance has run out since the last settlement,
-    which the meter notices within moments, some rentals are read too;
-    all of them if one has reached a limit.
+    which the meter notices within moments, some rentals are read too; all of them if one has reached a limit or changed its
+    price.
     """
     while True:
         row = accounts.at(tx, account_id, now_us=now_us)
@@ -123,14 +123,15 @@ def _past_run_out(tx: Tx, row: Row, capped: list[LiveRental], now_us: int) -> St
 
 
 def _past_limit(tx: Tx, row: Row, capped: list[LiveRental], now_us: int) -> Standing:
-    """Return the state of an account whose balance has run out, or one of whose rentals has reached a limit: computed from
-    all rentals."""
+    """Return the state of an account whose balance has run out, or one of whose rentals has reached a limit or changed its
+    price: computed from all rentals."""
     every = [
         structs.replace(r, booked_minutes=billing.minutes_started(r.started_at_us, row["settled_at_us"]))
         for r in rentals.metered(tx, row["id"])
     ]
     settled = billing.settle(row["balance"], every, now_us)
-    return _standing(row, capped, settled.balance, settled.ended, settled.depletes_at_us, now_us=now_us)
+    found = _standing(row, capped, settled.balance, settled.ended, settled.depletes_at_us, now_us=now_us)
+    return replace(found, cost_per_minute=sum(rental.cost_at(now_us) for rental in settled.running))
 
 
 def _standing(

@@ -1,4 +1,5 @@
-"""The account's own webhook. Its `balance.low` and `deposit.credited` events are delivered through the same outbox as SMS."""
+"""The account's own webhook. Its `balance.low`, `deposit.credited` and `price.changing` events are delivered through the same
+outbox as SMS."""
 
 import json
 
@@ -12,7 +13,7 @@ from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
 from dtmf_server.storage.suspended_deliveries import SUSPENDED
 
-POSTED = frozenset({"balance.low", "deposit.credited"})
+POSTED = frozenset({"balance.low", "deposit.credited", "price.changing"})
 WEBHOOK_REMOVED = "the account's webhook was removed"
 
 

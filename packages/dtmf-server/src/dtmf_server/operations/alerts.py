@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from dtmf_server.operations import carrier_health, carrier_speed, lightning_health
-from dtmf_server.storage import alerts, chain, delivery_log, instance, numbers
+from dtmf_server.storage import alerts, chain, delivery_log, group_prices, instance, numbers
 from dtmf_server.storage.db import Row, Tx
 
 REPEAT_US = HOUR_US
@@ -18,6 +18,7 @@ IN_DOUBT_MAX = 20
 CHAIN_AGE_MAX_US = 600 * SECOND_US
 DISK_FREE_MIN = 0.1
 BACKUP_AGE_MAX_US = 2 * DAY_US
+RATE_AGE_MAX_US = 10 * MINUTE_US
 
 # How long a condition must hold before the alert fires, and how urgent it is.
 RULES = {
@@ -28,6 +29,7 @@ RULES = {
     "DTMFNoFreeNumbers": (30 * MINUTE_US, "ticket"),
     "DTMFChainNotFollowed": (10 * MINUTE_US, "page"),
     "DTMFLightningDown": (5 * MINUTE_US, "page"),
+    "DTMFRateOld": (5 * MINUTE_US, "page"),
     "DTMFDiskAlmostFull": (10 * MINUTE_US, "page"),
     "DTMFBackupOld": (10 * MINUTE_US, "ticket"),
 }
@@ -83,6 +85,10 @@ def _of_payments(tx: Tx, around: Surroundings) -> Iterator[tuple[Key, str]]:
     lightning = lightning_health.health(tx, wall_us=around.wall_us, now_us=around.now_us)
     if lightning is not None and not lightning.is_reachable:
         yield ("DTMFLightningDown", ""), "The Lightning node is down: dtmf-server doctor has the reason"
+    rated_us = group_prices.oldest_rate_wall_us(tx)
+    if rated_us is not None and around.wall_us - rated_us > RATE_AGE_MAX_US:
+        text = "Prices in a currency do not follow the exchange rate: dtmf-server doctor has the reason"
+        yield ("DTMFRateOld", ""), text
 
 
 def _of_backups(tx: Tx, around: Surroundings) -> Iterator[tuple[Key, str]]:

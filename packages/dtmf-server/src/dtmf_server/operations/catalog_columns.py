@@ -8,7 +8,7 @@ from decimal import Decimal
 from dtmf_server.core import amounts
 from dtmf_server.core.calling_codes import CALLING_CODES, country_of
 from dtmf_server.core.phone_numbers import SCIENTIFIC, is_scientific, to_e164, unmarked, whole
-from dtmf_server.operations import group_terms
+from dtmf_server.operations import group_terms, pegged_columns
 
 PREFIXES_MAX = 20_000  # of one cell
 NO_NETWORK = frozenset(("", "*", "-", "all", "any", "n/a", "na", "none", "other", "others"))
@@ -189,8 +189,10 @@ GROUP = {
     "country_code": Column(
         "two letters like cz", _matching("[a-z]{2}", lower=True), names=("country", "iso", "iso2", "country_iso")
     ),
-    "setup_cost": _sats("setup", "setup_fee", "setup_price", "activation", "activation_fee", "nrc"),
-    "rental_cost_per_minute": _sats("cost_per_minute", "price_per_minute", "per_minute", "minute", "rental_cost"),
+    "setup_cost": _sats("setup", "setup_fee", "setup_price", "activation", "activation_fee", "nrc", needed=False),
+    "rental_cost_per_minute": _sats(
+        "cost_per_minute", "price_per_minute", "per_minute", "minute", "rental_cost", needed=False
+    ),
     "cost_per_inbound_message": _sats(
         "inbound_sms",
         "inbound_message",
@@ -209,7 +211,7 @@ GROUP = {
     ),
     **{
         name: Column(words, _matching(pattern, is_number=True), needed=False)
-        for name, (words, pattern) in group_terms.COLUMNS.items()
+        for name, (words, pattern) in (group_terms.COLUMNS | pegged_columns.COLUMNS).items()
     },
     "monthly_cap": _sats(needed=False, words="whole satoshis, or empty for no cap"),  # at the rate of the other prices
 }

@@ -3,14 +3,16 @@
 import csv
 import io
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dtmf_server.operations import catalog_file, group_terms, import_catalog
+from dtmf_server.core.pegged import Peg
+from dtmf_server.core.timestamps import iso
+from dtmf_server.operations import catalog_file, group_terms, import_catalog, pegged_columns
 from dtmf_server.operations.catalog_columns import GROUP
 from dtmf_server.operations.import_catalog import Difference
 from dtmf_server.operations.price_jumps import COLUMNS as PRICES
 from dtmf_server.operations.price_jumps import PriceJump
-from dtmf_server.storage import catalog_lists, instance, numbers
+from dtmf_server.storage import catalog_lists, instance, numbers, rental_prices
 from dtmf_server.storage.db import Row, Tx
 
 NAME = "command line"
@@ -40,14 +42,24 @@ class Edit:
 
 
 def set_group(
-    tx: Tx, group_id: str, values: Mapping[str, str], *, accepted: Collection[PriceJump], allow_free: bool = False
+    tx: Tx,
+    group_id: str,
+    values: Mapping[str, str],
+    *,
+    accepted: Collection[PriceJump],
+    allow_free: bool = False,
+    peg: Peg | None = None,
+    currency: str | None = None,
 ) -> Edit:
-    """Change columns of a group. Raises UnknownKey, ImportErrors, FreePrices and PriceJumps."""
+    """Change columns of a group. `peg`: the current rate. `currency`: convert all its prices to it first, or to satoshis
+    (SATS). Raises UnknownKey, ImportErrors, FreePrices and PriceJumps."""
     instance.lock(tx)  # first: a concurrent change of another column must not be undone
     stored = import_catalog.stored_groups(tx).get(group_id)
     if stored is None:
         raise UnknownKey(f"group {group_id!r} does not exist: dtmf-server groups list")
-    file = _file("groups", {"id": group_id, **stored, **values})
+    if currency is not None:
+        stored |= pegged_columns.converted(tx, group_id, currency, peg)
+    file = replace(_file("groups", {"id": group_id, **stored, **values}), peg=peg)
     difference = import_catalog.apply(tx, file, allow_free=allow_free, accepted=accepted)
     return Edit(difference, catalog_lists.live_rentals(tx).get(group_id, 0))
 
@@ -73,11 +85,13 @@ def groups(tx: Tx, *, now_us: int, cooldown_us: int) -> list[dict[str, object]]:
     terms, live = group_terms.stored(tx), catalog_lists.live_rentals(tx)
     free = numbers.free_by_group(tx, now_us=now_us, cooldown_us=cooldown_us, at_most=1 << 31)
     total = {row["id"]: row["numbers"] for row in numbers.inventory(tx)}
+    rows = {row["id"]: row for row in numbers.groups(tx)}
     return [
         {
             "id": group_id,
             **values,
             **terms[group_id],
+            **{column: "" if sats is None else str(sats) for column, sats in _in_sats(rows[group_id]).items()},
             "numbers": total[group_id],
             "free": free[group_id],
             "rented": live.get(group_id, 0),
@@ -87,22 +101,53 @@ def groups(tx: Tx, *, now_us: int, cooldown_us: int) -> list[dict[str, object]]:
 
 
 def prices(tx: Tx, group_id: str | None) -> list[dict[str, object]]:
-    """Return the prices of all groups or of one, with the live rentals, and how many of these have other prices. Raises
-    UnknownKey."""
+    """Return the prices of all groups or of one, with the live rentals, how many of these have other prices, and how many have
+    an announced price. Raises UnknownKey."""
     stored, live, others = import_catalog.stored_groups(tx), catalog_lists.live_rentals(tx), catalog_lists.repriced(tx)
     if group_id is not None and group_id not in stored:
         raise UnknownKey(f"group {group_id!r} does not exist: dtmf-server groups list")
-    columns = [column for column in PRICE_COLUMNS if column != OF_DESTINATIONS]
+    rows, announced = {row["id"]: row for row in numbers.groups(tx)}, rental_prices.announced_by_group(tx)
     return [
         {
             "group": id_,
-            **{column: int(values[column]) if values[column] else None for column in columns},
+            **{
+                column: sats or None if column == "monthly_cap" else sats
+                for column, sats in _in_sats(rows[id_]).items()
+            },
+            **{column: values[column] or None for column in pegged_columns.PRICES},
+            "currency": rows[id_]["currency"],
+            "rate": rows[id_]["rate"],
+            "rate_at": None if rows[id_]["rate_at_wall_us"] is None else iso(rows[id_]["rate_at_wall_us"]),
+            "announced_changes": announced.get(id_, 0),
             "live_rentals": live.get(id_, 0),
             "live_rentals_at_other_prices": others.get(id_, 0),
         }
         for id_, values in stored.items()
         if group_id in (None, id_)
     ]
+
+
+def _in_sats(row: Row) -> dict[str, int | None]:
+    """Return the current prices of a group in satoshis."""
+    return {column: row[column] for _, column in pegged_columns.PRICES.values()}
+
+
+def rental_prices_of(tx: Tx, group_id: str | None) -> Iterator[dict[str, object]]:
+    """Yield the live rentals in pegged groups, or in one group: their prices, until when these apply, the next prices that
+    were announced, and those that would be announced now."""
+    for row in rental_prices.live(tx, group_id=group_id):
+        has_next = row["change_at_us"] is not None
+        yield {
+            "e164": row["e164"],
+            "group": row["group_id"],
+            "account": row["account_id"],
+            "cost_per_minute": row["cost_per_minute"],
+            "cost_per_inbound_message": row["cost_per_inbound_message"],
+            "until": None if row["price_until_us"] is None else iso(row["change_at_us"] or row["price_until_us"]),
+            "is_announced": has_next,
+            "next_cost_per_minute": row["next_cost_per_minute"] if has_next else row["group_minute"],
+            "next_cost_per_inbound_message": row["next_cost_per_inbound_message"] if has_next else row["group_sms"],
+        }
 
 
 def list_numbers(tx: Tx, *, group_id: str | None, state: str | None, now_us: int, cooldown_us: int) -> Iterator[Row]:

@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from dtmf_server.core import amounts, table_file
+from dtmf_server.core.pegged import Peg
 from dtmf_server.core.phone_numbers import BadNumber, to_e164
+from dtmf_server.operations import pegged_columns
 from dtmf_server.operations.catalog_columns import COLUMNS, KINDS, Column, Heading, Reading, heading, unknown
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_prices import prices
@@ -29,6 +31,7 @@ class CatalogFile:
     name: str
     entries: list[Entry]
     notes: list[str] = field(default_factory=list)
+    peg: Peg | None = None  # the current rate, for groups with prices in the currency
 
     def where(self, entry: Entry) -> str:
         """Return the file and the line of an entry."""
@@ -128,6 +131,8 @@ def _heading(row: table_file.Row, name: str, kind: str, reading: Reading) -> Hea
         message = f"--map names {', '.join(map(repr, absent))}, and this line has {_shown(row.cells)}"
         raise ImportErrors([Complaint(name, row.line, message)])
     missing = [ours for ours, column in COLUMNS[kind].items() if column.needed and ours not in head.positions]
+    if kind == "group" and not pegged_columns.PRICES.keys() & head.positions.keys():
+        missing += [ours for ours in ("setup_cost", "rental_cost_per_minute") if ours not in head.positions]
     if kind == "number" and reading.group:
         missing = [ours for ours in missing if ours != "group_id"]
     if kind == "price" and not {"prefix", "country_prefix", "area", "mcc", "mcc_mnc"} & head.positions.keys():

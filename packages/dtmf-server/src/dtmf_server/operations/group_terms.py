@@ -30,7 +30,7 @@ Item = Mapping[str, str]
 
 def complaints(item: Item) -> Iterator[str]:
     """Yield what is wrong with the combination of a group's columns, which are valid one by one."""
-    if item["monthly_cap"] and int(item["monthly_cap"]) < int(item["rental_cost_per_minute"]):
+    if item["monthly_cap"] and int(item["monthly_cap"]) < int(item["rental_cost_per_minute"] or 0):
         yield f"monthly_cap is {item['monthly_cap']}, less than the price of one minute"
     if bool(item["refund_within_minutes"]) != bool(item["refund_share"]):
         yield "refund_within_minutes and refund_share need each other: set both, or leave both empty"

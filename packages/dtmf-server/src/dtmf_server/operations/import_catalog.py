@@ -6,14 +6,17 @@ Existing items are updated: the prices of a group apply to rentals that start af
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dtmf_server.operations import group_terms, price_jumps
+from dtmf_server.core.pegged import Peg
+from dtmf_server.operations import group_terms, pegged_columns, price_jumps
 from dtmf_server.operations.catalog_entries import Complaint, Entry, ImportErrors, place
 from dtmf_server.operations.catalog_file import CatalogFile
+from dtmf_server.operations.pegged_columns import InSats
 from dtmf_server.operations.price_jumps import Change, PriceJump
 from dtmf_server.storage import instance, numbers, supply_numbers
 from dtmf_server.storage.db import Row, Tx
 
 DEAR_SATS = 10_000_000
+NO_RATE = "prices in cents need [prices] with a currency and a usable rate: dtmf-server doctor shows what is missing"
 _KEYS = {"groups": "id", "numbers": "e164", "prices": "prefix"}
 _PRICES = {
     "groups": ("setup_cost", "rental_cost_per_minute", "cost_per_inbound_message"),
@@ -83,10 +86,26 @@ def apply(
     write = {*difference.added, *(change.key for change in difference.changed)}
     key = _KEYS[file.kind]
     wanted = [each.values for each in file.entries if each.values[key] in write]
-    _WRITERS[file.kind](tx, wanted)
+    groups = pegged_columns.all_in_sats(tx) if file.kind == "groups" else {}
+    try:
+        _WRITERS[file.kind](tx, wanted, file.peg)
+    except pegged_columns.NoRate:
+        raise ImportErrors([Complaint(file.name, None, NO_RATE)]) from None
+    if groups:
+        price_jumps.require(_changes_of_unit(groups, pegged_columns.all_in_sats(tx)), accepted)
     if removes:
         numbers.delete_destinations(tx, list(difference.absent))
     return difference
+
+
+def _changes_of_unit(before: Mapping[str, InSats], after: Mapping[str, InSats]) -> list[Change]:
+    """Return the changes in satoshis of the groups whose prices have changed from satoshis to cents or back."""
+    return [
+        Change(group_id, column, str(sats or ""), str(after[group_id].sats[column] or ""))
+        for group_id, group in before.items()
+        if group.currency != after[group_id].currency
+        for column, sats in group.sats.items()
+    ]
 
 
 def compare(tx: Tx, file: CatalogFile, *, removes: bool = False) -> Difference:
@@ -145,7 +164,7 @@ def _refuse_terms(file: CatalogFile) -> None:
     wrong = [
         Complaint(file.name, entry.line, message)
         for entry in file.entries
-        for message in group_terms.complaints(entry.values)
+        for message in (*pegged_columns.complaints(entry.values), *group_terms.complaints(entry.values))
     ]
     if wrong:
         raise ImportErrors(wrong)
@@ -160,7 +179,7 @@ def _compare(file: CatalogFile, stored: Mapping[str, Mapping[str, str]], *, remo
         if before is None:
             added.append(name)
             continue
-        values = entry.values | group_terms.canonical(entry.values) if file.kind == "groups" else entry.values
+        values = _canonical(entry.values) if file.kind == "groups" else entry.values
         changes = [
             Change(name, column, before[column], values[column])
             for column in before
@@ -171,6 +190,10 @@ def _compare(file: CatalogFile, stored: Mapping[str, Mapping[str, str]], *, remo
     present = {entry.values[key] for entry in file.entries}
     absent = sorted(name for name in stored if name not in present)
     return Difference(file.kind, added, changed, unchanged, absent, len(absent), removes)
+
+
+def _canonical(values: Mapping[str, str]) -> dict[str, str]:
+    return {**values, **group_terms.canonical(values), **pegged_columns.canonical(values)}
 
 
 def _compare_numbers(tx: Tx, file: CatalogFile) -> Difference:
@@ -201,7 +224,7 @@ def _compare_numbers(tx: Tx, file: CatalogFile) -> Difference:
 def stored_groups(tx: Tx) -> dict[str, dict[str, str]]:
     """Return every group as a file has it, without its ID, by its ID."""
     terms = group_terms.stored(tx)
-    return {row["id"]: _group_values(row) | terms[row["id"]] for row in numbers.groups(tx)}
+    return {row["id"]: _group_values(row) | terms[row["id"]] | pegged_columns.stored(row) for row in numbers.groups(tx)}
 
 
 def _group_values(row: Row) -> dict[str, str]:
@@ -216,10 +239,13 @@ def _stored_prices(tx: Tx) -> dict[str, dict[str, str]]:
     return {prefix: {"cost_per_segment": str(sats)} for prefix, sats in numbers.destinations(tx).items()}
 
 
-def _write_groups(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
+def _write_groups(tx: Tx, wanted: Sequence[Mapping[str, str]], peg: Peg | None) -> None:
     for values in wanted:
-        numbers.put_group(tx, _group_row(values), carriers=values["carriers"])
-        group_terms.store(tx, values)
+        before = numbers.group(tx, values["id"])
+        in_sats = pegged_columns.in_sats(values, peg, before)
+        numbers.put_group(tx, _group_row(in_sats), carriers=values["carriers"])
+        group_terms.store(tx, in_sats)
+        pegged_columns.store(tx, values, peg, before)
 
 
 def _group_row(values: Mapping[str, str]) -> tuple[object, ...]:
@@ -238,7 +264,7 @@ def _group_row(values: Mapping[str, str]) -> tuple[object, ...]:
     )
 
 
-def _write_numbers(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
+def _write_numbers(tx: Tx, wanted: Sequence[Mapping[str, str]], _: Peg | None) -> None:
     groups: dict[str, list[str]] = {}
     for values in wanted:
         groups.setdefault(values["group_id"], []).append(values["e164"])
@@ -249,7 +275,7 @@ def _write_numbers(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
         numbers.add_numbers(tx, group_id, [e164 for e164 in e164s if e164 not in returning])
 
 
-def _write_prices(tx: Tx, wanted: Sequence[Mapping[str, str]]) -> None:
+def _write_prices(tx: Tx, wanted: Sequence[Mapping[str, str]], _: Peg | None) -> None:
     for values in wanted:
         numbers.set_destination(tx, values["prefix"], int(values["cost_per_segment"]))
 

@@ -18,14 +18,15 @@ from dtmf_server.core.errors import AccountSuspended, InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
 from dtmf_server.core.units import DAY_US, MINUTE_US
-from dtmf_server.operations import account_webhook, token_limits
-from dtmf_server.storage import account_erasure, accounts, events, numbers, rentals, transfers
+from dtmf_server.operations import account_webhook, price_changes, token_limits
+from dtmf_server.storage import account_erasure, accounts, events, numbers, rental_prices, rentals, transfers
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import DoFirst, Tx
 from dtmf_server.storage.events import Event
 from dtmf_server.storage.transfers import Transfer
 
 ENDS_MAX = 200  # approximate number of rentals that end for lack of balance in one transaction
+CHANGES_MAX = 20  # of those that change their price
 
 
 class Ledger:
@@ -193,7 +194,7 @@ class Ledger:
         return account.settled_at_us
 
     def limits_changed(self, account_id: int) -> None:
-        """Note that the caller has written other limits of the account's rentals."""
+        """Note that the caller has written other limits or next prices of the account's rentals."""
         self._relimited.add(account_id)
 
     def add_event(self, event: Event) -> None:
@@ -231,14 +232,15 @@ class Ledger:
                 ids = list(self.accounts)
                 raise DoFirst(partial(settle_portion, account_ids=ids, now_us=now_us))
             if is_limited:
-                self._end_limited(account)
+                self._reach_limit(account)
             else:
                 self._end_some(account, now_us if account.limit_at_us is None else min(now_us, account.limit_at_us - 1))
         self._warn(account, [account.depletes_at_us], until_us=now_us)
         self._pay_minutes(account, billing.cost_between(account.costs, account.settled_at_us, now_us), at_us=now_us)
 
-    def _end_limited(self, account: Account) -> None:
-        """End rentals that reach the account's first limit, and settle the account up to the instant before it."""
+    def _reach_limit(self, account: Account) -> None:
+        """Settle the account up to the instant before its first limit. End the rentals that reach theirs then, and change the
+        prices of those that are due then."""
         at_us = account.limit_at_us
         assert at_us is not None
         self._warn(account, [account.depletes_at_us], until_us=at_us - 1)
@@ -249,12 +251,26 @@ class Ledger:
         for rental in rentals.reaching_limit(self._tx, account.id, at_us=at_us, limit=ENDS_MAX):
             self._end(account, rental, at_us, EndReason.LIMIT)
             self._may_end -= 1
-        self._look_ahead(account)
         self._write_ends()
+        self._change_prices(account, at_us)
+        self._look_ahead(account)
         self._look_for_limits()
 
+    def _change_prices(self, account: Account, at_us: int) -> None:
+        """Change the prices of rentals that are due."""
+        changing = rental_prices.changing(self._tx, account.id, at_us=at_us, limit=CHANGES_MAX)
+        for before, after in (changed := [(rental, rental.changed()) for rental in changing]):
+            account.costs.end(before)
+            account.costs.start(after)
+        if changed:
+            price_changes.write(self._tx, changed)
+            self._may_end -= len(changed) * ENDS_MAX // CHANGES_MAX
+            self._touched.add(account.id)
+            self._relimited.add(account.id)
+            self._paying.pop(account.id, None)  # read before the change
+
     def _look_for_limits(self) -> None:
-        """Find when the next rental of each account reaches a limit, where that may have changed."""
+        """Find when the next rental of each account reaches a limit or changes its price, where that may have changed."""
         changed, self._relimited = self._relimited, set()
         if changed:
             for account_id, at_us in rentals.first_limits(self._tx, sorted(changed)).items():
@@ -326,7 +342,7 @@ class Ledger:
         account.live_rentals -= 1
         self._touched.add(account.id)
         self._ended_ids.add(rental.rental_id)
-        if rental.limit_at_us is not None:
+        if rental.limit_at_us is not None or rental.change is not None:
             self._relimited.add(account.id)
         self._ended.append((account.id, structs.replace(rental, booked_minutes=minutes), at_us, reason))
 

@@ -2,9 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+
+from dtmf_server.operations import pegged_columns
 
 FACTOR = 10
-COLUMNS = {"setup_cost", "rental_cost_per_minute", "cost_per_inbound_message", "monthly_cap", "cost_per_segment"}
+IN_SATS = {"setup_cost", "rental_cost_per_minute", "cost_per_inbound_message", "monthly_cap", "cost_per_segment"}
+COLUMNS = IN_SATS | pegged_columns.PRICES.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,19 @@ class PriceJump:
 
     key: str
     column: str
-    before_sats: int
-    after_sats: int
+    before: Decimal  # in satoshis, or in cents
+    after: Decimal
+
+    @property
+    def unit(self) -> str:
+        """The unit of both prices."""
+        return "satoshis" if self.column in IN_SATS else "cents"
 
     @property
     def factor(self) -> float:
         """The higher price divided by the lower one."""
-        low, high = sorted((self.before_sats, self.after_sats))
-        return high / low
+        low, high = sorted((self.before, self.after))
+        return float(high / low)
 
 
 class _Every(frozenset[PriceJump]):
@@ -61,8 +70,8 @@ def require(changes: Iterable[Change], accepted: Collection[PriceJump]) -> None:
 def jumps(changes: Iterable[Change]) -> list[PriceJump]:
     """Return the changes by a factor of 10 or more, between two prices above 0."""
     prices = [
-        PriceJump(change.key, change.column, int(change.before), int(change.after))
+        PriceJump(change.key, change.column, Decimal(change.before), Decimal(change.after))
         for change in changes
         if change.column in COLUMNS and change.before and change.after
     ]
-    return [each for each in prices if min(each.before_sats, each.after_sats) > 0 and each.factor >= FACTOR]
+    return [each for each in prices if min(each.before, each.after) > 0 and each.factor >= FACTOR]

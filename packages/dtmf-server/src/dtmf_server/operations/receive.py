@@ -12,7 +12,7 @@ from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.operations import account, canary, deliver
 from dtmf_server.operations.ledger import ENDS_MAX, Ledger, open_ledger
 from dtmf_server.operations.limits import MessageBudget
-from dtmf_server.storage import messages, rentals, schema, strays
+from dtmf_server.storage import messages, rental_owners, schema, strays
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.delivery_queue import NewDelivery
 from dtmf_server.storage.events import Event
@@ -73,7 +73,7 @@ def _count_strays(tx: Tx, unowned: Sequence[InboundMessage], carrier: str, *, no
 
 def changed_hands(tx: Tx, e164s: Sequence[str], *, now_us: int) -> set[str]:
     """Return those of these numbers that more than one account rented within the last 90 days."""
-    return rentals.changed_hands(tx, e164s, since_us=now_us - CHANGED_HANDS_US)
+    return rental_owners.changed_hands(tx, e164s, since_us=now_us - CHANGED_HANDS_US)
 
 
 def _arrived_us(sms: InboundMessage, *, now_us: int, wall_us: int | None) -> int | None:
@@ -99,7 +99,7 @@ def _owner(tx: Tx, e164: str, live: Row | None, at_us: int | None) -> Row | None
     """
     if at_us is None or (live and live["started_at_us"] <= at_us):
         return live
-    near = rentals.around(tx, e164, at_us=at_us, margin_us=CLOCK_ERROR_US)
+    near = rental_owners.around(tx, e164, at_us=at_us, margin_us=CLOCK_ERROR_US)
     found = next((r for r in near if r["started_at_us"] <= at_us < (r["ended_at_us"] or at_us + 1)), None)
     if found is None and len({rental["account_id"] for rental in near}) == 1:
         found = next((rental for rental in reversed(near) if rental["started_at_us"] > at_us), None)
@@ -116,7 +116,7 @@ def _live(tx: Tx, e164s: list[str], *, now_us: int) -> dict[str, Row]:
     Ending many rentals at once, when an account runs out of money, takes many transactions, and locking the account waits
     for all of them. So compute whether such a rental is over, as for readers: only an SMS for a live rental waits.
     """
-    live = rentals.live_by_numbers(tx, e164s)
+    live = rental_owners.live_by_numbers(tx, e164s)
     running_out = {r["account_id"] for r in live.values() if _ends_in_portions(r, now_us=now_us)}
     over = {rental_id for id_ in running_out for rental_id in account.standing(tx, id_, now_us=now_us).ended_ids}
     return {e164: rental for e164, rental in live.items() if rental["id"] not in over}
@@ -178,7 +178,7 @@ def _charge(ledger: Ledger, budget: MessageBudget, id_: int, sms: InboundMessage
     """Charge an SMS and append its event. Return its row."""
     account_id = rental["account_id"]
     now_us = ledger.now_us(account_id)
-    cost = min(0 if sms.redacted else rental["cost_per_inbound_message"] or 0, ledger.balance(account_id))
+    cost = min(0 if sms.redacted else rental_owners.sms_cost(rental, at_us=now_us), ledger.balance(account_id))
     if (left := budget.left(account_id, rental["id"])) is not None:
         cost = min(cost, left)
     ledger.charge(account_id, cost, kind=Kind.MESSAGE_RECEIVED, unique_ref=str(id_), reference=str(id_))

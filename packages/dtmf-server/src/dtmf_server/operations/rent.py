@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from dtmf_server.core import monthly_cap
 from dtmf_server.core.billing import LiveRental
 from dtmf_server.core.errors import GroupNotFound, NumberNotRented, NumberTaken, TooManyCappedRentals
 from dtmf_server.core.limits import Limited
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
+from dtmf_server.core.pegged import DEFAULT_TERMS, PriceTerms
 from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.rental import Action, ActionKind, EndReason
-from dtmf_server.operations import account, ended, limits, rental_refunds, supply_demand, token_limits
+from dtmf_server.operations import account, ended, limits, pegged, rental_refunds, supply_demand, token_limits
 from dtmf_server.operations.ledger import Ledger, open_ledger
 from dtmf_server.operations.refund import fail_message
 from dtmf_server.storage import events, messages, numbers, outbox, rental_lists, rentals, supplies, token_rentals
@@ -37,17 +39,20 @@ def start(
     label: str | None = None,
     network: str | None = None,
     started_by: int | None = None,
+    price_terms: PriceTerms = DEFAULT_TERMS,
 ) -> Row:
     """Rent a free number of the group, or exactly `e164`, and return the new rental. Another account's number is only
     available after `cooldown_us`, or after the group's `reclaim_days` if that account's money ran out. `max_minutes` and
     `max_sats` (set-up, minutes and messages) end the rental by themselves (core/limits.py). `network` is the caller's,
     whose refunds are capped; None where networks are not limited. `started_by` is the restricted token that rents it: the
-    rental ends with that token and counts against its limits.
+    rental ends with that token and counts against its limits. `price_terms` are those of a pegged group.
 
     Raises AccountSuspended, GroupNotFound, GroupNotAllowed, LimitTooLow, TokenLimitReached, InsufficientFunds (set-up and
-    first minute are due immediately), NoNumbersAvailable, NumberTaken, TooManyCappedRentals, TooManySupplyNumbers.
+    first minute are due immediately), NoNumbersAvailable, NumberTaken, PriceUnavailable, TooManyCappedRentals,
+    TooManySupplyNumbers.
     """
     group = catalog_group(tx, group_id)
+    pegged.require_rate(group, price_terms)
     limits.require(max_minutes, "max_minutes", minimum=1)
     limits.require(max_sats, "max_sats", minimum=token_limits.minimum_sats(group))
     with open_ledger(tx, [account_id], now_us=now_us) as ledger:
@@ -60,19 +65,28 @@ def start(
         cap = monthly_cap.effective(group["monthly_cap"], group["rental_cost_per_minute"])
         if cap is not None and len(ledger.accounts[account_id].costs.capped) >= monthly_cap.CAPPED_RENTALS_MAX:
             raise TooManyCappedRentals
-        found = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us, cooldown_us=cooldown_us, e164=e164)
-        if found is None and e164 is not None:
-            raise NumberTaken(f"{e164} can't be rented now: {CHOOSE}")
-        if found is None:
-            raise supply_demand.no_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        supply_demand.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
-        rental = _add(tx, account_id, group, found, now_us=now_us, label=label, network=network, token_id=started_by)
+        found = _take_number(tx, account_id, group_id, e164=e164, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+        with_terms = partial(_add, label=label, network=network, token_id=started_by, price_days=price_terms.days)
+        rental = with_terms(tx, account_id, group, found, now_us=now_us)
         ledger.start(account_id, rental, setup_cost=group["setup_cost"], e164=found)
         if max_minutes is not None or max_sats is not None:
             sms_cost = group["cost_per_inbound_message"] or 0
             limited = Limited(rental, group["setup_cost"], sms_cost, max_minutes, max_sats, 0, reserves, started_by)
             limits.store(tx, ledger, [(account_id, limited)])
     return rentals.by_id(tx, rental.rental_id)
+
+
+def _take_number(
+    tx: Tx, account_id: int, group_id: str, *, e164: str | None, now_us: int, cooldown_us: int, rules: SupplyRules
+) -> str:
+    """Return the number to rent, which is no longer free."""
+    found = numbers.allocate(tx, group_id, account_id=account_id, now_us=now_us, cooldown_us=cooldown_us, e164=e164)
+    if found is None and e164 is not None:
+        raise NumberTaken(f"{e164} can't be rented now: {CHOOSE}")
+    if found is None:
+        raise supply_demand.no_stock(tx, account_id, group_id, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+    supply_demand.took(tx, account_id, group_id, found, now_us=now_us, cooldown_us=cooldown_us, rules=rules)
+    return found
 
 
 def _add(
@@ -85,6 +99,7 @@ def _add(
     label: str | None,
     network: str | None,
     token_id: int | None,
+    price_days: int,
 ) -> LiveRental:
     """Store a new rental, with the group's prices and its terms of refunds."""
     is_refunded = group["refund_percent"] is not None
@@ -99,8 +114,11 @@ def _add(
         network=rental_refunds.network_key(tx, network) if is_refunded else None,
         refunds_setup=is_refunded and supplies.of_group(tx, group["id"]) is None,
         token_id=token_id,
+        price_days=None if group["currency"] is None else price_days,
     )
     cap = monthly_cap.effective(group["monthly_cap"], minute)
+    if group["currency"] is not None:
+        pegged.started(tx, rental_id, group, cap=cap, now_us=now_us)
     return LiveRental(rental_id, now_us, minute, e164=e164, monthly_cap=cap, booked_minutes=1)
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from dtmf_server.core.errors import PriceChanged, Refusal
 from dtmf_server.core.monthly_cap import PERIOD_MINUTES
 from dtmf_server.core.number_supply import SupplyRules
+from dtmf_server.core.pegged import DEFAULT_TERMS, PriceTerms
 from dtmf_server.operations import account, rent
 from dtmf_server.operations.idempotency import StoredResponse, run_idempotent
 from dtmf_server.storage import idempotency, invoices
@@ -110,6 +111,7 @@ def accept(
     cooldown_us: int,
     rules: SupplyRules,
     network: str | None = None,
+    price_terms: PriceTerms = DEFAULT_TERMS,
 ) -> StoredResponse:
     """Rent what was offered, once. Return the outcome, with the rented number; a repeated call returns the same, or that of
     `close`. The caller has checked that the offer has not expired. Raises what `rent.start` raises, and PriceChanged."""
@@ -127,6 +129,7 @@ def accept(
             max_sats=offer.max_sats,
             label=offer.label,
             network=network,
+            price_terms=price_terms,
         )
         offer.prices.check(rental)
         return StoredResponse(201, rental["e164"].encode())

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from dtmf_server.core import billing
 from dtmf_server.core.money import Kind
-from dtmf_server.operations import daily_sums, verify_limits, verify_operator, verify_suspended, verify_tokens
+from dtmf_server.operations import (
+    daily_sums,
+    verify_limits,
+    verify_operator,
+    verify_prices,
+    verify_suspended,
+    verify_tokens,
+)
 from dtmf_server.operations.verify_operator import WrongAdjustments, WrongOperatorRefund
 from dtmf_server.operations.verify_suspended import WaitsWhileSuspended
 from dtmf_server.operations.verify_tokens import WrongTokenSums
@@ -228,6 +235,7 @@ Difference = (
     | verify_limits.WrongLimit
     | verify_limits.WrongNextLimit
     | verify_limits.WrongRefund
+    | verify_prices.WrongRentalPrice
 )
 
 
@@ -265,6 +273,7 @@ def differences(tx: Tx) -> list[Difference]:
         *verify_tokens.differences(tx),
         *verify_suspended.differences(tx),
         *verify_operator.differences(tx),
+        *verify_prices.differences(tx),
     ]
 
 
@@ -294,7 +303,7 @@ def _minutes(tx: Tx) -> Iterator[Difference]:
         booked = row["booked"] if row["cost_per_minute"] else minutes
         if booked != minutes:
             yield UnbookedMinutes(rental_id, in_ledger=row["booked"], booked=minutes)
-        if row["paid"] != row["paid_minutes"] * row["cost_per_minute"]:
+        if row["paid"] != row["paid_minutes"] * row["first_cost"]:
             yield WrongPrice(rental_id, row["paid_minutes"], row["paid"])
         if row["ended_at_us"] is not None:
             started = billing.minutes_started(row["started_at_us"], row["ended_at_us"])

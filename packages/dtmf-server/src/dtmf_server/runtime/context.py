@@ -9,6 +9,7 @@ from typing import Protocol
 
 from dtmf_server.core.deposit_rules import ConfirmationTiers
 from dtmf_server.core.number_supply import DEFAULT_RULES, SupplyRules
+from dtmf_server.core.pegged import PriceTerms
 from dtmf_server.core.refunds import DEFAULT_CAPS, RefundCaps
 from dtmf_server.core.trace import Trace
 from dtmf_server.core.units import DAY_US, HOUR_US, MINUTE_US
@@ -53,6 +54,8 @@ class Settings:
     refund_caps: RefundCaps = DEFAULT_CAPS
     credit_per_day_sats: int = 100_000  # what operators may credit on a UTC day, and the same for debits
     alerts: AlertSettings | None = None
+    price_days: int = 30  # how long a price of a rental in a pegged group applies
+    rate_grace_us: int = 6 * HOUR_US  # how long the last prices of a pegged group are used after its rate was confirmed
     public_url: str | None = None  # the website's public URL; None: taken from each request
 
 
@@ -103,3 +106,7 @@ class Runtime:
     rates: Rates | None = None  # None: amounts in satoshis only
     request_log: RequestLog = field(default_factory=RequestLog)
     folder: Path | None = None  # of the SQLite file; None: the database is on a server
+
+    def price_terms(self) -> PriceTerms:
+        """Return the terms of a rental in a pegged group that starts now."""
+        return PriceTerms(self.settings.price_days, self.clock.wall_us() - self.settings.rate_grace_us)

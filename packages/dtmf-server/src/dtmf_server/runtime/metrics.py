@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from dtmf_server.core.units import SECOND_US
 from dtmf_server.operations import carrier_speed, lightning_health
 from dtmf_server.runtime.context import Runtime
-from dtmf_server.storage import accounts, carriers, delivery_log, deposits, instance, numbers, strays
+from dtmf_server.storage import accounts, carriers, delivery_log, deposits, group_prices, instance, numbers, strays
 from dtmf_server.storage import chain as stored_chain
 from dtmf_server.storage.db import Row, Tx
 
@@ -112,9 +112,10 @@ class _Business(Collector):
         def look(tx: Tx) -> Any:
             terms = {"now_us": runtime.clock.now_us(tx), "cooldown_us": runtime.settings.cooldown_us}
             free = numbers.free_by_group(tx, **terms, at_most=FREE_MAX)
-            return accounts.totals(tx), free, numbers.rented_by_group(tx), instance.unprotected_since_us(tx)
+            rented, unprotected_us = numbers.rented_by_group(tx), instance.unprotected_since_us(tx)
+            return accounts.totals(tx), free, rented, unprotected_us, group_prices.oldest_rate_wall_us(tx)
 
-        totals, free, rented, unprotected_us = self._reader.submit(runtime.db.read_blocking, look).result()
+        totals, free, rented, unprotected_us, rated_us = self._reader.submit(runtime.db.read_blocking, look).result()
         troubles = dict(runtime.troubles)
         yield GaugeMetricFamily("dtmf_accounts", "Accounts that are not closed", value=totals["open"])
         yield GaugeMetricFamily(
@@ -129,6 +130,9 @@ class _Business(Collector):
             age_s = (runtime.clock.wall_us() - unprotected_us) / SECOND_US
             text = "Age of the last backup by `dtmf-server backup`; without one, of the service"
             yield GaugeMetricFamily("dtmf_backup_age_seconds", text, value=age_s)
+        if rated_us is not None:
+            age_s = (runtime.clock.wall_us() - rated_us) / SECOND_US
+            yield GaugeMetricFamily("dtmf_rate_age_seconds", "Age of the oldest rate of a pegged group", value=age_s)
         if self._runtime.folder is not None:
             disk = shutil.disk_usage(self._runtime.folder)
             yield GaugeMetricFamily("dtmf_disk_bytes", "Size of the disk that the database is on", value=disk.total)

@@ -43,6 +43,7 @@ from dtmf_server.workers.delivery_worker import DeliveryWorker
 from dtmf_server.workers.housekeeping import run_chores
 from dtmf_server.workers.invoice_watcher import InvoiceWatcher
 from dtmf_server.workers.meter import run_meter
+from dtmf_server.workers.prices import run_prices
 from dtmf_server.workers.request_log import run_request_log
 from dtmf_server.workers.supervisor import Worker, singleton, supervise
 from dtmf_server.workers.supply import run_supply
@@ -158,7 +159,7 @@ def _workers(
 
     if runtime.settings.sandbox and not carriers:
         carriers = [SimulatedCarrier(is_ours=is_ours)]
-    routes, alerts = CarrierRouter(carriers), runtime.settings.alerts
+    routes, alerts, rates = CarrierRouter(carriers), runtime.settings.alerts, runtime.rates
     worker = DeliveryWorker(runtime, webhooks, routes)
     lightning: dict[str, Worker] = {}
     if isinstance(runtime.invoices, NodeInvoices):
@@ -174,6 +175,7 @@ def _workers(
         ),
         "requests": partial(run_request_log, runtime),
         "chores": singleton(db, "chores", partial(run_chores, runtime)),
+        **({"prices": singleton(db, "prices", partial(run_prices, runtime, rates, guard))} if rates else {}),
         **({"alerts": singleton(db, "alerts", partial(run_alerts, runtime, alerts))} if alerts else {}),
         **({"traces": partial(run_traces, runtime)} if runtime.traces else {}),
     }

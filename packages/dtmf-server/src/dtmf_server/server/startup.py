@@ -243,6 +243,8 @@ def settings_of(config: Config) -> Settings:
         refund_caps=RefundCaps(config.refunds.network_sats_per_day, config.refunds.group_sats_per_day),
         credit_per_day_sats=config.operator.credit_per_day_sats,
         alerts=_alert_settings(config.alerts),
+        price_days=config.prices.price_days,
+        rate_grace_us=config.prices.grace_s * SECOND_US,
         public_url=config.server.public_url,
     )
 

@@ -115,7 +115,7 @@ class Account:
         return self.depletes_at_us is not None and self.depletes_at_us <= max(now_us, self.settled_at_us)
 
     def has_reached_limit(self, now_us: int) -> bool:
-        """Return True if a rental has reached a limit by now, and not after the balance ran out."""
+        """Return True if a rental has reached a limit or changed its price by now, and not after the balance ran out."""
         if self.limit_at_us is None or self.limit_at_us > max(now_us, self.settled_at_us):
             return False
         return self.depletes_at_us is None or self.limit_at_us <= self.depletes_at_us
@@ -289,8 +289,8 @@ def store(tx: Tx, accounts: Iterable[Account]) -> None:
 
 
 def due_for_settlement(tx: Tx, *, now_us: int, settled_before_us: int, limit: int) -> list[int]:
-    """Return accounts whose balance has run out, or one of whose rentals has reached a limit, by now; then those not
-    settled since `settled_before_us`."""
+    """Return accounts whose balance has run out, or one of whose rentals has reached a limit or changed its price, by now;
+    then those not settled since `settled_before_us`."""
     rows = tx.all(
         "SELECT id FROM accounts WHERE depletes_at_us IS NOT NULL AND depletes_at_us <= :now_us"
         " ORDER BY depletes_at_us LIMIT :limit",

@@ -3,7 +3,7 @@ the operator."""
 
 from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.storage.db import Row, Tx
-from dtmf_server.storage.ledger_audit import cost_of
+from dtmf_server.storage.ledger_audit import past_cost_of
 
 LIVE = (
     "started_at_us < :until_us AND id IN (SELECT id FROM rentals WHERE ended_at_us IS NULL"
@@ -24,8 +24,8 @@ def rentals(tx: Tx, *, from_us: int, until_us: int) -> list[Row]:
     """Return for each group the rentals that started in this span, and the satoshis for set-ups and minutes of it."""
     return tx.all(
         "SELECT group_id, CAST(sum(is_new) AS bigint) AS rentals, CAST(sum(is_new * setup_cost) AS bigint) AS setup_sats,"
-        f" CAST(sum(({cost_of('r.minutes')}) - ({cost_of('r.minutes_before')})) AS bigint) AS minutes_sats FROM ("
-        "SELECT group_id, setup_cost, cost_per_minute, monthly_cap,"
+        f" CAST(sum(({past_cost_of('r.minutes')}) - ({past_cost_of('r.minutes_before')})) AS bigint) AS minutes_sats FROM ("
+        "SELECT id, group_id, setup_cost, cost_per_minute, monthly_cap, priced_minutes, priced_sats,"
         " CASE WHEN started_at_us >= :from_us THEN 1 ELSE 0 END AS is_new,"
         f" {minutes_by(':until_us')} AS minutes, {minutes_by(':from_us')} AS minutes_before"
         f" FROM rentals WHERE {LIVE}) r GROUP BY group_id ORDER BY group_id",

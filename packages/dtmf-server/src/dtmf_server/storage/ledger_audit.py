@@ -15,13 +15,27 @@ PAGE = 1000
 
 
 def cost_of(minutes: str) -> str:
-    """Return the SQL for the cost of the first minutes of the rental `r`, as core/monthly_cap.py computes it."""
-    rest = f"(({minutes}) % {PERIOD_MINUTES}) * r.cost_per_minute"
-    capped = (
-        f"({minutes}) / {PERIOD_MINUTES} * r.monthly_cap"
-        f" + CASE WHEN {rest} < r.monthly_cap THEN {rest} ELSE r.monthly_cap END"
+    """Return the SQL for the cost of the first minutes of the rental `r`, at least those before the last change of its
+    price, as core/billing.py computes it."""
+    return f"(r.priced_sats + {_at_price('r', f'({minutes}) - r.priced_minutes')})"
+
+
+def past_cost_of(minutes: str) -> str:
+    """Return the same for any number of minutes."""
+    since = _at_price("p", f"({minutes}) - p.from_minute")
+    return (
+        f"CASE WHEN ({minutes}) >= r.priced_minutes THEN {cost_of(minutes)} ELSE (SELECT p.from_sats + {since}"
+        f" FROM rental_prices p WHERE p.rental_id = r.id AND p.from_minute <= ({minutes})"
+        " ORDER BY p.from_minute DESC LIMIT 1) END"
     )
-    return f"CASE WHEN r.monthly_cap IS NULL THEN ({minutes}) * r.cost_per_minute ELSE {capped} END"
+
+
+def _at_price(table: str, minutes: str) -> str:
+    """Return the SQL for the cost of minutes at one price, as core/monthly_cap.py computes it."""
+    rest = f"(({minutes}) % {PERIOD_MINUTES}) * {table}.cost_per_minute"
+    cap = f"{table}.monthly_cap"
+    capped = f"({minutes}) / {PERIOD_MINUTES} * {cap} + CASE WHEN {rest} < {cap} THEN {rest} ELSE {cap} END"
+    return f"CASE WHEN {cap} IS NULL THEN ({minutes}) * {table}.cost_per_minute ELSE {capped} END"
 
 
 _BY_ACCOUNT = (
@@ -79,7 +93,8 @@ def rental_minutes(tx: Tx) -> Iterator[Row]:
     return _pages(
         tx,
         "SELECT r.id, r.cost_per_minute, r.started_at_us, r.ended_at_us, r.end_reason, r.limit_at_us, r.booked_minutes,"
-        " a.settled_at_us,"
+        " a.settled_at_us, coalesce((SELECT p.cost_per_minute FROM rental_prices p WHERE p.rental_id = r.id"
+        "  AND p.from_minute = 0), r.cost_per_minute) AS first_cost,"
         f" (SELECT coalesce(sum(m.to_minute - m.from_minute), 0) {booked}) AS booked,"
         f" (SELECT coalesce(sum(m.to_minute - m.from_minute), 0) {booked} AND m.transfer_id IS NOT NULL) AS paid_minutes,"
         " (SELECT coalesce(sum(t.amount), 0) FROM minute_bookings m JOIN transfers t ON t.id = m.transfer_id"
@@ -117,11 +132,13 @@ def wrong_refunds(tx: Tx) -> list[Row]:
 
 
 def wrong_next_limits(tx: Tx) -> list[Row]:
-    """Return accounts whose `limit_at_us` is not the first of their live rentals."""
+    """Return accounts whose `limit_at_us` is not the first limit or change of price of their live rentals."""
     return tx.all(
         "SELECT * FROM (SELECT a.id, a.limit_at_us, CASE WHEN a.closed_at_us IS NULL THEN r.first END AS expected"
-        " FROM accounts a LEFT JOIN (SELECT account_id, min(limit_at_us) AS first FROM rentals"
-        "  WHERE ended_at_us IS NULL AND limit_at_us IS NOT NULL GROUP BY account_id) r ON r.account_id = a.id) next"
+        " FROM accounts a LEFT JOIN (SELECT account_id, min(at_us) AS first FROM ("
+        "  SELECT account_id, limit_at_us AS at_us FROM rentals WHERE ended_at_us IS NULL AND limit_at_us IS NOT NULL"
+        "  UNION ALL SELECT account_id, change_at_us FROM rentals WHERE ended_at_us IS NULL AND change_at_us IS NOT NULL"
+        "  ) due GROUP BY account_id) r ON r.account_id = a.id) next"
         " WHERE coalesce(limit_at_us, 0) <> coalesce(expected, 0) ORDER BY id LIMIT 100"
     )
 

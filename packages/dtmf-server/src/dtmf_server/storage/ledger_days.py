@@ -95,7 +95,7 @@ def transfers(tx: Tx, *, from_day: int, before_day: int, page: int = ledger_audi
         return
     after = span["first_id"] - 1
     while rows := tx.all(
-        "SELECT id, at_us, kind, debit, credit, amount, reference FROM transfers"
+        "SELECT id, at_us, kind, ref, account_id, debit, credit, amount, reference FROM transfers"
         " WHERE id > :after AND id <= :through ORDER BY id LIMIT :page",
         after=after,
         through=span["last_id"],

@@ -77,19 +77,16 @@ def by_phase(tx: Tx, account_ids: list[int]) -> dict[int, dict[int, int]]:
 def change(tx: Tx, changes: Iterable[tuple[int, Collection[Change]]]) -> None:
     """Add to the sums of accounts, each with its changes, and remove sums that become 0."""
     sums: dict[tuple[int, int, int], int] = {}
-    fallen = set()
     for account_id, changed in changes:
         for phase_us, cost in changed:
             for unit_us in UNITS_US:
                 key = account_id, unit_us, phase_us // unit_us
                 sums[key] = sums.get(key, 0) + cost
-            if cost < 0:
-                fallen.add(account_id)
     tx.increment(
         schema.minute_costs,
         ("account_id", "unit_us", "nth"),
         "cost",
         [(*key, cost) for key, cost in sorted(sums.items()) if cost],
     )
-    if fallen:
+    if fallen := {account_id for (account_id, _, _), cost in sums.items() if cost < 0}:
         tx.run("DELETE FROM minute_costs WHERE account_id = ANY(:ids) AND cost = 0", ids=sorted(fallen))

@@ -45,9 +45,9 @@ def add_groups(tx: Tx, rows: list[tuple[object, ...]]) -> None:
 
 
 def put_group(tx: Tx, row: tuple[object, ...], *, carriers: str) -> None:
-    """Add a group (GROUP_COLUMNS) after the existing ones, or update it."""
+    """Add a group (GROUP_COLUMNS) after the existing ones, or update it; `set_terms` must follow."""
     columns = (*GROUP_COLUMNS, "carriers")
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+    changes = ", ".join(["monthly_cap = NULL", *(f"{column} = excluded.{column}" for column in columns[1:])])
     tx.run(
         f"INSERT INTO groups (position, {', '.join(columns)})"
         f" VALUES ((SELECT coalesce(max(position), 0) + 1 FROM groups), {', '.join(f':{column}' for column in columns)})"

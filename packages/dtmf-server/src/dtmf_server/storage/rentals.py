@@ -1,18 +1,17 @@
 """Rentals: account, number, start, prices and SMS action."""
 
-from collections.abc import Sequence
-
-from dtmf_server.core.billing import LiveRental
+from dtmf_server.core.billing import LiveRental, NextPrice
 from dtmf_server.core.limits import Limited
 from dtmf_server.core.monthly_cap import effective
 from dtmf_server.core.rental import Action, EndReason
-from dtmf_server.core.units import MINUTE_US
+from dtmf_server.core.units import DAY_US, MINUTE_US
 from dtmf_server.storage import schema
 from dtmf_server.storage.db import Row, Tx
 from dtmf_server.storage.schema.numbers import BOOKED_UNTIL_US, PAYING, PHASE_US
 
 _RUNNING = (
-    "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us, reserved_sats"
+    "id, account_id, started_at_us, cost_per_minute, booked_minutes, e164, monthly_cap, limit_at_us, reserved_sats,"
+    " priced_minutes, priced_sats, change_at_us, next_cost_per_minute, next_cost_per_inbound_message, next_monthly_cap"
 )
 
 
@@ -27,16 +26,17 @@ def add(
     network: bytes | None = None,
     refunds_setup: bool = False,
     token_id: int | None = None,
+    price_days: int | None = None,
 ) -> int:
     """Add a rental with its first minute and return its ID; the group's current prices and terms become its own.
-    `token_id`: the restricted token that starts it."""
+    `token_id`: the restricted token that starts it. `price_days`: how long its prices apply; None: always."""
     row = tx.one(
         "INSERT INTO rentals (account_id, e164, group_id, sms, setup_cost, cost_per_minute,"
         " cost_per_inbound_message, started_at_us, booked_minutes, monthly_cap, label, refund_within_minutes,"
-        " refund_percent, refunds_setup, network, token_id)"
+        " refund_percent, refunds_setup, network, token_id, price_days, price_until_us)"
         " VALUES (:account_id, :e164, :group_id, :sms, :setup_cost, :cost_per_minute,"
         " :cost_per_inbound_message, :now_us, 1, :monthly_cap, :label, :refund_within_minutes,"
-        " :refund_percent, :refunds_setup, :network, :token_id) RETURNING id",
+        " :refund_percent, :refunds_setup, :network, :token_id, :price_days, :price_until_us) RETURNING id",
         account_id=account_id,
         e164=e164,
         group_id=group["id"],
@@ -52,6 +52,8 @@ def add(
         refund_percent=group["refund_percent"],
         refunds_setup=refunds_setup,
         network=network,
+        price_days=price_days,
+        price_until_us=None if price_days is None else now_us + price_days * DAY_US,
     )
     assert row is not None
     tx.note("rentals", [row["id"]])
@@ -63,7 +65,8 @@ def live(tx: Tx, account_id: int) -> list[Row]:
     return tx.all(
         "SELECT id, e164, group_id, sms, cost_per_minute, cost_per_inbound_message, started_at_us, destination, action,"
         " label, setup_cost, booked_minutes, monthly_cap, max_minutes, max_sats, message_sats, limit_at_us,"
-        " reserved_sats, reserves, token_id"
+        " reserved_sats, reserves, token_id, priced_minutes, priced_sats, change_at_us, next_cost_per_minute,"
+        " next_cost_per_inbound_message, next_monthly_cap"
         " FROM rentals WHERE account_id = :account_id AND ended_at_us IS NULL ORDER BY started_at_us, id",
         account_id=account_id,
     )
@@ -88,12 +91,12 @@ def paying(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
 
 
 def capped(tx: Tx, account_ids: list[int]) -> dict[int, list[LiveRental]]:
-    """Return the live rentals of these accounts that have a monthly cap."""
+    """Return the live rentals of these accounts that have a monthly cap, without their next prices."""
     found: dict[int, list[LiveRental]] = {}
     if account_ids:
         condition = "account_id = ANY(:ids) AND ended_at_us IS NULL AND monthly_cap IS NOT NULL"
         for row in tx.all(f"SELECT {_RUNNING} FROM rentals WHERE {condition} ORDER BY id", ids=account_ids):
-            found.setdefault(row["account_id"], []).append(_running(row))
+            found.setdefault(row["account_id"], []).append(_running(row).until_change())
     return found
 
 
@@ -136,13 +139,15 @@ def reaching_limit(tx: Tx, account_id: int, *, at_us: int, limit: int) -> list[L
 
 
 def first_limits(tx: Tx, account_ids: list[int]) -> dict[int, int | None]:
-    """Return when the first limit of each account's live rentals is reached; None: never."""
+    """Return when the first of each account's live rentals reaches a limit or changes its price; None: never."""
     rows = tx.all(
         "SELECT a.id, (SELECT min(r.limit_at_us) FROM rentals r WHERE r.account_id = a.id AND r.ended_at_us IS NULL"
-        " AND r.limit_at_us IS NOT NULL) AS limit_at_us FROM accounts a WHERE a.id = ANY(:ids)",
+        " AND r.limit_at_us IS NOT NULL) AS limit_at_us, (SELECT min(r.change_at_us) FROM rentals r WHERE"
+        " r.account_id = a.id AND r.ended_at_us IS NULL AND r.change_at_us IS NOT NULL) AS change_at_us"
+        " FROM accounts a WHERE a.id = ANY(:ids)",
         ids=account_ids,
     )
-    return {row["id"]: row["limit_at_us"] for row in rows}
+    return {row["id"]: min(filter(None, (row["limit_at_us"], row["change_at_us"])), default=None) for row in rows}
 
 
 def limited(tx: Tx, rental_ids: list[int]) -> dict[int, Limited]:
@@ -212,7 +217,16 @@ def _running(row: Row) -> LiveRental:
         row["monthly_cap"],
         row["limit_at_us"],
         row["reserved_sats"],
+        row["priced_minutes"],
+        row["priced_sats"],
+        None if row["change_at_us"] is None else next_price(row),
     )
+
+
+def next_price(row: Row) -> NextPrice:
+    """Return the next price of a row of `rentals` that has one."""
+    minute, message = row["next_cost_per_minute"], row["next_cost_per_inbound_message"]
+    return NextPrice(row["change_at_us"], minute, message, row["next_monthly_cap"])
 
 
 def running(tx: Tx, rental_ids: list[int]) -> list[LiveRental]:
@@ -249,48 +263,6 @@ def to_share(tx: Tx, *, booked_before_us: int, limit: int) -> list[Row]:
         booked_before_us=booked_before_us,
         limit=limit,
     )
-
-
-def live_by_numbers(tx: Tx, e164s: list[str]) -> dict[str, Row]:
-    """Return the live rental of each of these numbers that has one, with its account's webhook signing version, run-out
-    instant, number of live rentals and suspension, and whether deliveries are waiting in the lane of its action."""
-    rows = tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
-        " a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals, a.suspended_at_us,"
-        " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
-        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
-        " WHERE r.e164 = ANY(:e164s) AND r.ended_at_us IS NULL",
-        e164s=e164s,
-    )
-    return {row["e164"]: row for row in rows}
-
-
-def around(tx: Tx, e164: str, *, at_us: int, margin_us: int) -> list[Row]:
-    """The rentals of a number that were live at this instant or within the margin of it, newest first; with the columns of
-    `live_by_numbers` and `ended_at_us`, `erased_at_us`."""
-    return tx.all(
-        "SELECT r.id, r.account_id, r.e164, r.cost_per_inbound_message, r.max_sats, r.action, r.destination, r.started_at_us,"
-        " r.ended_at_us, r.erased_at_us, a.webhook_version, a.webhook_rotated_wall_us, a.depletes_at_us, a.live_rentals,"
-        " a.suspended_at_us,"
-        " EXISTS (SELECT 1 FROM deliveries d WHERE d.rental_id = r.id AND d.kind = r.action"
-        "  AND d.state = 'waiting' LIMIT 1 OFFSET 0) AS lane_is_busy FROM rentals r JOIN accounts a ON a.id = r.account_id"
-        " WHERE r.e164 = :e164 AND r.started_at_us <= :through_us"
-        " AND (r.ended_at_us IS NULL OR r.ended_at_us > :after_us) ORDER BY r.started_at_us DESC LIMIT 10",
-        e164=e164,
-        after_us=at_us - margin_us,
-        through_us=at_us + margin_us,
-    )
-
-
-def changed_hands(tx: Tx, e164s: Sequence[str], *, since_us: int) -> set[str]:
-    """The numbers that more than one account rented since then."""
-    rows = tx.all(
-        "SELECT e164 FROM rentals WHERE e164 = ANY(:e164s) AND (ended_at_us IS NULL OR ended_at_us > :since_us)"
-        " GROUP BY e164 HAVING count(DISTINCT account_id) > 1",
-        e164s=list(e164s),
-        since_us=since_us,
-    )
-    return {row["e164"] for row in rows}
 
 
 def live_of_account(tx: Tx, account_id: int, e164: str) -> Row | None:

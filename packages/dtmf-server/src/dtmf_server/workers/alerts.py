@@ -4,10 +4,11 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -73,13 +74,20 @@ async def step(runtime: Runtime, watch: Watch, post: Post) -> None:
 
 async def _post(client: WebhookClient, settings: AlertSettings, runtime: Runtime, row: Row) -> bool:
     """Post an alert once. Return whether the receiver has it."""
+    reason = await post(client, settings, row, wall_us=runtime.clock.wall_us())
+    if reason is not None:
+        log.warning("the alert %s was not delivered: %s", row["name"], reason)
+    return reason is None
+
+
+async def post(client: WebhookClient, settings: AlertSettings, row: Mapping[str, Any], *, wall_us: int) -> str | None:
+    """Post an alert once. Return why it was not delivered; None if the receiver has it."""
     content, id_ = body(row), identity(row)
-    timestamp_s = runtime.clock.wall_us() // SECOND_US
+    timestamp_s = wall_us // SECOND_US
     try:
         destination = webhook_url.parse(settings.webhook, sandbox=settings.allow_loopback)
     except ValueError as error:
-        log.warning("alerts.webhook can't be used: %s", error)
-        return False
+        return f"alerts.webhook can't be used: {error}"
     outcome = await client.post(
         destination,
         content,
@@ -90,12 +98,23 @@ async def _post(client: WebhookClient, settings: AlertSettings, runtime: Runtime
         },
     )
     has_arrived = outcome.status is not None and 200 <= outcome.status < 300
-    if not has_arrived:
-        log.warning("the alert %s was not delivered: %s", row["name"], outcome.reason)
-    return has_arrived
+    return None if has_arrived else outcome.reason
 
 
-def body(row: Row) -> bytes:
+def test_alert(*, wall_us: int) -> dict[str, Any]:
+    """Return an alert that an operator posts to test the receiver."""
+    text = "A test by dtmf-server alerts test: nothing is wrong"
+    return {
+        "name": "DTMFTest",
+        "subject": "",
+        "is_firing": True,
+        "text": text,
+        "changed_wall_us": wall_us,
+        "fired_wall_us": None,
+    }
+
+
+def body(row: Mapping[str, Any]) -> bytes:
     """Return the JSON body of an alert."""
     state = "firing" if row["is_firing"] else "resolved"
     return msgspec.json.encode(
@@ -106,14 +125,14 @@ def body(row: Row) -> bytes:
                 "alert": row["name"],
                 "subject": row["subject"],
                 "state": state,
-                "severity": alerts.RULES[row["name"]][1],
+                "severity": alerts.RULES[row["name"]][1] if row["name"] in alerts.RULES else "ticket",
                 "summary": row["text"],
             },
         }
     )
 
 
-def identity(row: Row) -> str:
+def identity(row: Mapping[str, Any]) -> str:
     """Return the ID of a post: the same for every attempt, another one for a change of state or an hourly repetition."""
     parts = (row["name"], row["subject"], row["changed_wall_us"], row["fired_wall_us"])
     return f"alert_{sha256(repr(parts).encode()).hexdigest()[:32]}"

@@ -20,6 +20,7 @@ Kind = Literal[
     "deposit.reversed",
     "deposit.gone",
     "balance.low",
+    "price.changing",
     "rental.ended",
     "rental.refunded",
     "action.disabled",
@@ -65,6 +66,15 @@ class Event(Struct):
     ] = UNSET
     topup_url: Annotated[
         str | UnsetType, Meta(description="balance.low: the page that tops up the shortfall, a path of the service")
+    ] = UNSET
+    effective_at: Annotated[
+        responses.Time | UnsetType, Meta(description="price.changing: when the new prices apply, at least 7 days later")
+    ] = UNSET
+    cost_per_minute: Annotated[
+        responses.Sats | UnsetType, Meta(description="price.changing: the new price, in satoshis")
+    ] = UNSET
+    cost_per_inbound_message: Annotated[
+        responses.Sats | UnsetType | None, Meta(description="price.changing: the new price; null without SMS")
     ] = UNSET
     destination: Annotated[str | UnsetType, Meta(description="action.disabled: the former destination")] = UNSET
     delivery_id: Annotated[int | UnsetType, Meta(description="delivery.parked: its id in GET /deliveries")] = UNSET

@@ -54,6 +54,7 @@ from dtmf_server.storage.schema.numbers import (
     numbers,
     refund_totals,
     rental_outcomes,
+    rental_prices,
     rental_refunds,
     rentals,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "parts",
     "refund_totals",
     "rental_outcomes",
+    "rental_prices",
     "rental_refunds",
     "rentals",
     "service",

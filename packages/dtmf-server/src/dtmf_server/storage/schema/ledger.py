@@ -58,7 +58,7 @@ accounts = Table(
     Column("capped_rentals", BigInteger, nullable=False, server_default="0"),  # those in no other sum
     Column("cost_per_minute", BigInteger, nullable=False, server_default="0"),
     Column("begun_cost", BigInteger, nullable=False, server_default="0"),
-    Column("limit_at_us", BigInteger),  # the first `limit_at_us` of its live rentals
+    Column("limit_at_us", BigInteger),  # the first `limit_at_us` or `change_at_us` of its live rentals
     Column("webhook_token_id", Id),  # the restricted token that set `webhook_url`
     Column("suspended_at_us", BigInteger),  # its operator suspended it: it can be read and topped up, nothing else
     CheckConstraint("kind = 'customer' OR balance = 0", name="system_balance"),

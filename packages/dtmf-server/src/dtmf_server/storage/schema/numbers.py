@@ -70,6 +70,33 @@ groups = Table(
             name="refund",
         ),
     ),
+    # A pegged group: its prices in millionths of the currency's unit, the price of one bitcoin that the satoshis above are
+    # computed from, and when it was last confirmed. Null: the prices are satoshis.
+    Column("currency", Text),
+    Column("setup_micros", BigInteger, CheckConstraint("setup_micros >= 0", name="setup_micros")),
+    Column("minute_micros", BigInteger, CheckConstraint("minute_micros > 0", name="minute_micros")),
+    Column(
+        "sms_micros",
+        BigInteger,
+        CheckConstraint("sms_micros >= 0 AND (sms_micros IS NULL OR currency IS NOT NULL)", name="sms_micros"),
+    ),
+    Column(
+        "cap_micros",
+        BigInteger,
+        CheckConstraint(
+            "cap_micros >= minute_micros AND (cap_micros IS NULL OR currency IS NOT NULL)", name="cap_micros"
+        ),
+    ),
+    Column("rate", Text),
+    Column(
+        "rate_at_wall_us",
+        BigInteger,
+        CheckConstraint(
+            "(currency IS NULL) = (setup_micros IS NULL) AND (currency IS NULL) = (minute_micros IS NULL)"
+            " AND (currency IS NULL) = (rate IS NULL) AND (currency IS NULL) = (rate_at_wall_us IS NULL)",
+            name="pegged",
+        ),
+    ),
     CheckConstraint("sms_support = (cost_per_inbound_message IS NOT NULL)", name="sms_price"),
     CheckConstraint("voice_support = (cost_per_inbound_call_minute IS NOT NULL)", name="call_price"),
     CheckConstraint("cost_per_inbound_message >= 0", name="sms_cost"),
@@ -120,7 +147,8 @@ rentals = Table(
         BigInteger,
         CheckConstraint(
             "(max_sats IS NULL) = (message_sats IS NULL) AND max_sats >= setup_cost + message_sats"
-            " + CASE WHEN monthly_cap IS NULL THEN booked_minutes * cost_per_minute ELSE 0 END",
+            " + CASE WHEN monthly_cap IS NULL THEN priced_sats + (booked_minutes - priced_minutes) * cost_per_minute"
+            " ELSE 0 END",
             name="max_sats",
         ),
     ),
@@ -161,6 +189,42 @@ rentals = Table(
             name="reserved",
         ),
     ),
+    # A rental in a pegged group: for how many days each of its prices applies, and until when the current one does. Null:
+    # its price never changes.
+    Column("price_days", Integer, CheckConstraint("price_days >= 1", name="price_days")),
+    Column(
+        "price_until_us",
+        BigInteger,
+        CheckConstraint("price_until_us IS NULL OR price_days IS NOT NULL", name="price_until"),
+    ),
+    # Its minutes before the last change of its price, and what they cost (rental_prices has every change).
+    Column(
+        "priced_minutes",
+        BigInteger,
+        CheckConstraint("priced_minutes BETWEEN 0 AND booked_minutes", name="priced_minutes"),
+        nullable=False,
+        server_default="0",
+    ),
+    Column(
+        "priced_sats",
+        BigInteger,
+        CheckConstraint("priced_sats >= 0 AND (priced_minutes > 0 OR priced_sats = 0)", name="priced_sats"),
+        nullable=False,
+        server_default="0",
+    ),
+    # Its next price, once it is announced.
+    Column("change_at_us", BigInteger),
+    Column("next_cost_per_inbound_message", BigInteger),
+    Column("next_monthly_cap", BigInteger),
+    Column(
+        "next_cost_per_minute",
+        BigInteger,
+        CheckConstraint(
+            "next_cost_per_minute > 0 AND (next_cost_per_minute IS NULL) = (change_at_us IS NULL)"
+            " AND (change_at_us IS NULL OR price_days IS NOT NULL)",
+            name="next_price",
+        ),
+    ),
     CheckConstraint("(action IS NULL) = (destination IS NULL)", name="destination"),
     CheckConstraint("(ended_at_us IS NULL) = (end_reason IS NULL)", name="end"),
     CheckConstraint("ended_at_us >= started_at_us", name="order"),
@@ -174,6 +238,18 @@ rentals = Table(
     partial_index("ix_rentals_ended_at_us", "ended_at_us", where="ended_at_us IS NOT NULL"),
     partial_index(
         "ix_rentals_limit", "account_id", "limit_at_us", "id", where="ended_at_us IS NULL AND limit_at_us IS NOT NULL"
+    ),
+    partial_index(
+        "ix_rentals_change",
+        "account_id",
+        "change_at_us",
+        "id",
+        where="ended_at_us IS NULL AND change_at_us IS NOT NULL",
+    ),
+    partial_index(
+        "ix_rentals_price_until",
+        "price_until_us",
+        where="ended_at_us IS NULL AND change_at_us IS NULL AND price_until_us IS NOT NULL",
     ),
     partial_index("ix_rentals_undecided", "ended_at_us", where="network IS NOT NULL AND ended_at_us IS NOT NULL"),
     # Live rentals that have a cost, in the order in which their minutes start.
@@ -200,6 +276,23 @@ rentals = Table(
     Index("ix_rentals_account_id_e164", "account_id", "e164"),
     Index("ix_rentals_e164_started_at_us", "e164", "started_at_us"),
     Index("ix_rentals_account_id_id", "account_id", "id"),
+)
+
+# Every price of a rental in a pegged group: the minutes from `from_minute` on, which starts at `since_us`. Those before it
+# cost `from_sats` in all. `rate`: the price of one bitcoin in the currency that the prices were computed from. The last
+# row may be announced only. Append-only.
+rental_prices = Table(
+    "rental_prices",
+    metadata,
+    Column("rental_id", Id, ForeignKey("rentals.id"), primary_key=True, autoincrement=False),
+    Column("from_minute", BigInteger, CheckConstraint("from_minute >= 0", name="from_minute"), primary_key=True),
+    Column("since_us", BigInteger, nullable=False),
+    Column("cost_per_minute", BigInteger, CheckConstraint("cost_per_minute > 0", name="minute"), nullable=False),
+    Column("cost_per_inbound_message", BigInteger),
+    Column("monthly_cap", BigInteger),
+    Column("from_sats", BigInteger, CheckConstraint("from_sats >= 0", name="from_sats"), nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("rate", Text, nullable=False),
 )
 
 destinations = Table(

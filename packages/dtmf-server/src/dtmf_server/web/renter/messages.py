@@ -11,6 +11,7 @@ from dtmf_server.http.request import Request
 from dtmf_server.operations import account, ended, rent
 from dtmf_server.storage import conversations, numbers, transfers
 from dtmf_server.storage.db import Row, Tx
+from dtmf_server.storage.rentals import with_limits
 from dtmf_server.web.kit import views
 from dtmf_server.web.kit.chart import balance_chart
 from dtmf_server.web.kit.pagination import PAGE, page_of, position
@@ -75,9 +76,8 @@ def rental_cost(tx: Tx, rental: Row, *, now_us: int) -> int:
         if rental["ended_at_us"] is not None
         else minutes_started(rental["started_at_us"], max(now_us, rental["started_at_us"]))
     )
-    return int(
-        rental["setup_cost"] + minutes * rental["cost_per_minute"] + conversations.cost_of_rental(tx, rental["id"])
-    )
+    paid = with_limits(rental).rental.cost_of(minutes)
+    return int(rental["setup_cost"] + paid + conversations.cost_of_rental(tx, rental["id"]))
 
 
 ROUTES = [get_messages]

@@ -84,6 +84,7 @@ async def post_rent_group(request: Request, group_id: FromPath[str]) -> Response
             max_sats=limit_of(form, "max_sats"),
             label=label_of(form),
             network=rent_offer.network(request),
+            price_terms=runtime.price_terms(),
         )
         if prices is not None:
             prices.check(rental)

@@ -110,6 +110,7 @@ async def post_accept(request: Request, group_id: FromPath[str]) -> Response[Any
             cooldown_us=settings.cooldown_us,
             rules=settings.supply,
             network=network(request),
+            price_terms=runtime_of(request).price_terms(),
         )
         return _number(outcome) if outcome.status == RENTED else waiting
 
