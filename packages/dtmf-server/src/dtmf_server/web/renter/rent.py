@@ -10,7 +10,7 @@ from dtmf_server.core.errors import GroupNotFound, InsufficientFunds, InvalidReq
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import account, catalog, rent, rent_offers
+from dtmf_server.operations import account, catalog, rent, rent_offers, supply_demand
 from dtmf_server.operations.rent_offers import Prices
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Row, Tx
@@ -34,12 +34,13 @@ async def get_rent(request: Request) -> Response[Any]:
     """Show the catalog of one type."""
     of_type = "local" if request.query_params.get("type") == "local" else "mobile"
 
-    cooldown_us = runtime_of(request).settings.cooldown_us
+    settings = runtime_of(request).settings
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
-        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=PLENTY + 1)
+        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=settings.cooldown_us, at_most=PLENTY + 1)
+        on_demand = supply_demand.can_buy_for(tx, rules=settings.supply)
         groups = [dict(group) | {"free": free[group["id"]]} for group in numbers.groups_of_type(tx, of_type)]
-        return {"groups": groups, "type": of_type, "plenty": PLENTY}
+        return {"groups": groups, "type": of_type, "plenty": PLENTY, "on_demand": on_demand}
 
     return await views.render_page(request, "rent.html", gather, nav="rent")
 
@@ -126,6 +127,7 @@ async def _confirm(
             "digits": digits,
             "outcomes": catalog.outcomes(tx, group_id, now_us=visit.now_us),
             **stock,
+            "can_ask": stock["has_free"] or group_id in supply_demand.can_buy_for(tx, rules=runtime.settings.supply),
         }
 
     return await views.render_page(
