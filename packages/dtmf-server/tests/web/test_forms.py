@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dtmf_server.storage import rentals
+from dtmf_server.core.number_supply import PRICE_UNIT, Terms
+from dtmf_server.storage import rentals, supplies
 from dtmf_server.storage.db import Database
 from dtmf_server.web.renter import routes
 from harness import new_token
@@ -135,6 +136,21 @@ def test_an_error_is_shown_at_its_field_with_what_was_typed(
     }
     corrected = {"to": "+44 (7700) 900-123", "content": "hello"} if form == "send" else {"action": "store"}
     assert renter.send(page, f"/numbers/{e164}/{form}", **corrected).status == 200
+
+
+def test_a_number_is_asked_for_where_numbers_are_bought_on_demand(
+    renter: Visitor, other: Visitor, db: Database
+) -> None:
+    assert other.do("/rent/tiny", "/rent/tiny").status == 200
+    assert 'href="/rent/tiny"' not in renter.open("/rent").html
+    assert "No numbers in this group are available" in renter.open("/rent/tiny").text
+    terms = Terms(stock_min=0, stock_max=5, setup_price_max=0, month_price_max=PRICE_UNIT, currency="USD")
+    db.write_blocking(lambda tx: supplies.put(tx, "tiny", carrier="nobody", terms=terms))
+    assert 'href="/rent/tiny"' in renter.open("/rent").html
+    refused = renter.do("/rent/tiny", "/rent/tiny")
+    assert refused.status == 409 and "a new one is being bought: try again in 15 seconds" in refused.text
+    (wanted,) = db.read_blocking(lambda tx: tx.all("SELECT state, group_id FROM supply_numbers"))
+    assert (wanted["state"], wanted["group_id"]) == ("wanted", "tiny")
 
 
 def test_insufficient_funds_and_sold_out_groups_are_explained(renter: Visitor, other: Visitor, db: Database) -> None:

@@ -32,6 +32,13 @@ def took(
         tx.notify("supply")
 
 
+def can_buy_for(tx: Tx, *, rules: SupplyRules) -> set[str]:
+    """Return the groups whose supply buys numbers at present."""
+    if not rules.enabled or supply_numbers.is_stopped(tx):
+        return set()
+    return {supply["group_id"] for supply in supplies.every(tx) if not supply["trouble"]}
+
+
 def no_stock(
     tx: Tx, account_id: int, group_id: str, *, now_us: int, cooldown_us: int, rules: SupplyRules
 ) -> NoNumbersAvailable:

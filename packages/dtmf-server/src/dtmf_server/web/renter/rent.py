@@ -10,7 +10,7 @@ from dtmf_server.core.errors import GroupNotFound, InsufficientFunds, InvalidReq
 from dtmf_server.core.units import MINUTE_US
 from dtmf_server.http import validation
 from dtmf_server.http.request import Request, runtime_of
-from dtmf_server.operations import account, catalog, rent, rent_offers
+from dtmf_server.operations import account, catalog, rent, rent_offers, supply_demand
 from dtmf_server.operations.rent_offers import Prices
 from dtmf_server.storage import numbers
 from dtmf_server.storage.db import Row, Tx
@@ -34,12 +34,13 @@ PERIODS = {"60": _("1 hour"), "1440": _("1 day"), "43200": _("30 days"), "1": _(
 @get("/rent")
 async def get_rent(request: Request) -> Response[Any]:
     """Show the catalog of one type, or the groups in it that a search finds."""
-    asked, cooldown_us = request.query_params, runtime_of(request).settings.cooldown_us
+    asked, settings = request.query_params, runtime_of(request).settings
     of_type = "local" if asked.get("type") == "local" else "mobile"
     words, is_by_price = asked.get("q", "").strip()[:WORDS_MAX], asked.get("sort") == "price"
 
     def gather(tx: Tx, visit: Caller) -> dict[str, Any]:
-        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=cooldown_us, at_most=PLENTY + 1)
+        free = numbers.free_by_group(tx, now_us=visit.now_us, cooldown_us=settings.cooldown_us, at_most=PLENTY + 1)
+        on_demand = supply_demand.can_buy_for(tx, rules=settings.supply)
         every = numbers.offers_of_type(tx, of_type)
         groups = [
             dict(group) | {"free": free[group["id"]], "month": rent_offers.prices_of(group).month}
@@ -48,7 +49,7 @@ async def get_rent(request: Request) -> Response[Any]:
         ]
         if is_by_price:
             groups.sort(key=lambda group: (group["month"], group["setup_cost"]))  # stable: then in the catalog's order
-        return {"groups": groups, "is_long": len(every) >= SEARCHED_FROM}
+        return {"groups": groups, "on_demand": on_demand, "is_long": len(every) >= SEARCHED_FROM}
 
     more: dict[str, Any] = {"type": of_type, "plenty": PLENTY, "words": words, "is_by_price": is_by_price}
     return await views.render_page(request, "rent.html", gather, nav="rent", **more)
@@ -142,6 +143,7 @@ async def _confirm(
             "digits": digits,
             "outcomes": catalog.outcomes(tx, group_id, now_us=visit.now_us),
             **stock,
+            "can_ask": stock["has_free"] or group_id in supply_demand.can_buy_for(tx, rules=runtime.settings.supply),
         }
 
     return await views.render_page(
