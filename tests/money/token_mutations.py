@@ -58,9 +58,9 @@ FAULTS = [
         "an adopted rental stays reserved",
     ),
     Fault(
-        "operations/ledger.py",
-        "            token_limits.settle_ended(self._tx, reserved, now_us=now_us)\n",
-        "            pass\n",
+        "operations/rental_ends.py",
+        "        token_limits.settle_ended(tx, reserved, now_us=now_us)\n",
+        "        pass\n",
         "an ended rental stays reserved",
     ),
 ]

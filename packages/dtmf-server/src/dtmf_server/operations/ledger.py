@@ -1,5 +1,4 @@
-"""The double-entry ledger. Every balance change goes through `open_ledger`: lock and settle accounts, post transfers,
-write.
+"""The double-entry ledger. Every balance change goes through `open_ledger`: lock, settle, post transfers, write.
 
 Opening locks the accounts and pays their started minutes up to now, as one sum per account. Closing writes everything
 set-wise, once per account, with the new `depletes_at`. Nothing else changes a balance. No step reads an account's live
@@ -17,9 +16,9 @@ from dtmf_server.core.billing import NEVER_US, LiveRental
 from dtmf_server.core.errors import AccountSuspended, InsufficientFunds
 from dtmf_server.core.money import Kind
 from dtmf_server.core.rental import EndReason
-from dtmf_server.core.units import DAY_US, MINUTE_US
-from dtmf_server.operations import account_webhook, price_changes, token_limits
-from dtmf_server.storage import account_erasure, accounts, events, numbers, rental_prices, rentals, transfers
+from dtmf_server.operations import account_webhook, low_balance_events, price_changes, rental_ends
+from dtmf_server.operations.rental_ends import Ended
+from dtmf_server.storage import account_erasure, accounts, events, rental_prices, rentals, transfers
 from dtmf_server.storage.accounts import Account
 from dtmf_server.storage.db import DoFirst, Tx
 from dtmf_server.storage.events import Event
@@ -43,7 +42,7 @@ class Ledger:
         self._transfers: list[Transfer] = []
         self._events: list[Event] = []
         self._shares: list[tuple[int, int, int, None]] = []
-        self._ended: list[tuple[int, LiveRental, int, EndReason]] = []
+        self._ended: list[Ended] = []
         self._ended_ids: set[int] = set()
         self._touched: set[int] = set()
         self._relimited: set[int] = set()
@@ -113,8 +112,8 @@ class Ledger:
     def adjust(self, account_id: int, sats: int, *, unique_ref: str, reference: str) -> None:
         """Credit an account for the operator; negative: debit it, as debt where the balance lacks it."""
         if sats > 0:
-            kind, account = Kind.OPERATOR_CREDIT, self.accounts[account_id]
-            self._credit(account, sats, money.PROMOTION, kind, unique_ref, reference)
+            to = self.accounts[account_id]
+            self._credit(to, sats, money.PROMOTION, Kind.OPERATOR_CREDIT, unique_ref, reference)
         else:
             account = self._lend(account_id, -sats, f"{Kind.OPERATOR_DEBIT}:{unique_ref}", reference)
             self._post(account, sats, money.PROMOTION, Kind.OPERATOR_DEBIT, unique_ref, reference)
@@ -308,11 +307,7 @@ class Ledger:
         warnings, account.low_balance_warnings = low_balance.due(
             account.low_balance_warnings, depletions, from_us=account.settled_at_us, until_us=until_us
         )
-        for warning in warnings:
-            balance = account.balance - billing.cost_between(account.costs, account.settled_at_us, warning.at_us)
-            data = {"hours": warning.hours, "balance": balance, "runs_out_at_us": warning.depletes_at_us}
-            data["shortfall"] = account.costs.total * DAY_US // MINUTE_US
-            self._events.append(Event(account.id, warning.at_us, "balance.low", data=data))
+        self._events += [low_balance_events.event(account, warning) for warning in warnings]
 
     def _pay_minutes(self, account: Account, cost: int, *, at_us: int) -> None:
         """Pay the minutes of all rentals since the last settlement, and mark the account as settled at `at_us`."""
@@ -385,19 +380,9 @@ class Ledger:
         """Write the rentals that ended, so that they are no longer read as live."""
         ended, self._ended = self._ended, []
         shares, self._shares = self._shares, []
-        if not ended:
-            return
-        transfers.book_minutes(self._tx, [*shares])
-        rentals.end(self._tx, [(rental, at_us, reason) for _, rental, at_us, reason in ended])
-        numbers.release(self._tx, [(rental.e164, at_us) for _, rental, at_us, _ in ended])
-        if depleted := [rental.e164 for _, rental, _, reason in ended if reason is EndReason.DEPLETED]:
-            numbers.reserve(self._tx, depleted)
-        if reserved := [rental.rental_id for _, rental, _, _ in ended if rental.reserved_sats is not None]:
+        if ended:
             now_us = max(self.accounts[account_id].settled_at_us for account_id, _, _, _ in ended)
-            token_limits.settle_ended(self._tx, reserved, now_us=now_us)
-        for account_id, rental, at_us, reason in ended:
-            data = {"e164": rental.e164, "reason": reason.value}
-            self._events.append(Event(account_id, at_us, "rental.ended", data=data))
+            self._events += rental_ends.write(self._tx, ended, shares, now_us=now_us)
 
 
 @contextmanager

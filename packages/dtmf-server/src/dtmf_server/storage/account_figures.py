@@ -14,7 +14,7 @@ def rentals(tx: Tx, *, from_us: int, until_us: int) -> list[Row]:
         "SELECT account_id, group_id, CAST(sum(is_new) AS bigint) AS rentals,"
         " CAST(sum(is_new * setup_cost) AS bigint) AS setup_sats,"
         f" CAST(sum(({cost_of('r.minutes')}) - ({cost_of('r.minutes_before')})) AS bigint) AS minutes_sats FROM ("
-        "SELECT account_id, group_id, setup_cost, cost_per_minute, monthly_cap,"
+        "SELECT account_id, group_id, setup_cost, cost_per_minute, monthly_cap, priced_minutes, priced_sats,"
         " CASE WHEN started_at_us >= :from_us THEN 1 ELSE 0 END AS is_new,"
         f" {minutes_by(':until_us')} AS minutes, {minutes_by(':from_us')} AS minutes_before"
         f" FROM rentals WHERE {LIVE}) r GROUP BY account_id, group_id ORDER BY account_id, group_id",
