@@ -17,8 +17,8 @@ FAULTS = [
     ),
     Fault(
         "operations/ledger.py",
-        "self._credit(account, sats, money.PROMOTION, kind,",
-        "self._credit(account, sats, money.BITCOIN, kind,",
+        "self._credit(to, sats, money.PROMOTION,",
+        "self._credit(to, sats, money.BITCOIN,",
         "a credit counts as coins",
     ),
     Fault(
