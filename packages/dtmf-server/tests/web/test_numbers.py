@@ -5,9 +5,9 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from dtmf_server.core.rental import action_for
-from dtmf_server.operations import rent
+from dtmf_server.operations import rent, suspend
 from dtmf_server.storage.db import Database, Tx
-from harness import MINUTE_US, FakeWall
+from harness import MINUTE_US, START_US, FakeWall
 from support.visitor import Visitor
 
 LISTS = {"/messages": 47, "/sandbox": 2, "/deliveries": 2}  # how many more there are
@@ -135,3 +135,10 @@ def test_nothing_chosen_ends_nothing(renter: Visitor, varied: dict[str, str]) ->
     page = renter.open(f"/rentals/end?e164={quote(varied['plain'])}")
     assert "No numbers chosen" in renter.send(page, "/rentals/end", numbers="nothing +99").text
     assert len(linked(renter.open("/numbers"))) == 3
+
+
+def test_a_suspended_renter_ends_nothing(renter: Visitor, db: Database, account_id: int, e164: str) -> None:
+    page = renter.open(f"/rentals/end?e164={quote(e164)}")
+    db.write_blocking(lambda tx: suspend.suspend(tx, account_id, now_us=START_US))
+    assert renter.send(page, "/rentals/end").status == 403
+    assert linked(renter.open("/numbers")) == [e164]
